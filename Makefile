@@ -1,0 +1,59 @@
+# Two commands do all the set-up: `make demo` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+TESTS  ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo run test lint format bench lock schemas clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.run: requirements/run.txt requirements/build.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Moderato needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/build.txt -r requirements/run.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run requirements/test.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@touch $@
+
+venv: $(VENV)/.run ## make .venv with the `moderato` command in it
+
+demo: $(VENV)/.run ## the whole pipeline with simulated vendors, on the embedded broker
+	$(BIN)/moderato demo $(ARGS)
+
+run: $(VENV)/.run ## every role in one process, staying up, for real vendors
+	$(BIN)/moderato run all $(ARGS)
+
+lint: $(VENV)/.test ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.test ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: lint ## lint, then every test with branch coverage (TESTS=path for a part, without the coverage floor)
+ifeq ($(TESTS),)
+	$(BIN)/python -m pytest --cov --cov-report=term -q
+else
+	$(BIN)/python -m pytest -q $(TESTS)
+endif
+
+bench: $(VENV)/.test ## requests and records per second, CPU per 100,000 (KAFKA_BOOTSTRAP=host:port adds a real broker)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+schemas: $(VENV)/.run ## write docs/schemas from the record types
+	$(BIN)/moderato schema --write docs/schemas
+
+lock: $(VENV)/.test ## resolve requirements/*.in again (needs `uv`)
+	for f in build run test dev; do uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/$$f.in -o requirements/$$f.txt || exit 1; done
+
+clean: ## remove everything that can be made again
+	rm -rf $(VENV) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info

@@ -1,0 +1,268 @@
+"""The records that pass between the stages, and their enums.
+
+Frozen slotted dataclasses, written by orjson: their field order is the order in the JSON. Fields are only ever
+added. The enums are closed for writers and open for readers: a consumer must bear a value it does not know.
+JSON Schemas made from these types are in docs/schemas (`moderato schema`).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from moderato.sources import Source
+
+
+class Severity(StrEnum):
+    NONE = "none"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def level(self) -> int:
+        """0 (none) to 4 (critical)."""
+        return _LEVELS[self]
+
+
+_LEVELS: dict[str, int] = {name: level for level, name in enumerate(Severity)}
+
+
+class Decision(StrEnum):
+    PASS = "pass"
+    REVIEW = "review"
+    BLOCK = "block"
+
+
+class Category(StrEnum):
+    NONE = "none"
+    POLITICS = "politics"
+    TERRORISM = "terrorism"
+    PORN = "porn"
+    SUGGESTIVE = "suggestive"
+    ABUSE = "abuse"
+    AD = "ad"
+    CONTRABAND = "contraband"
+    MINOR = "minor"
+    SPAM = "spam"
+    FRAUD = "fraud"
+    VALUES = "values"
+    COPYRIGHT = "copyright"
+    DISTURBING = "disturbing"
+    CUSTOM = "custom"
+    QUALITY = "quality"
+    OTHER = "other"
+
+
+class Media(StrEnum):
+    AUDIO = "audio"
+    IMAGE = "image"
+    TEXT = "text"
+
+
+class Judge(StrEnum):
+    """Who decided: the vendor's machine, the vendor's reviewers, or our customer's own reviewers."""
+
+    MACHINE = "machine"
+    VENDOR_HUMAN = "vendor_human"
+    CUSTOMER_HUMAN = "customer_human"
+
+
+class SignalKind(StrEnum):
+    TASK_STARTED = "task_started"
+    TASK_ENDED = "task_ended"
+    TASK_FAILED = "task_failed"
+    STREAM_UNREACHABLE = "stream_unreachable"
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105 - a signal's name, no secret
+    NO_SPEECH = "no_speech"
+    TRANSCRIPT = "transcript"
+    ROOM_CREATED = "room_created"
+    ROOM_CLOSED = "room_closed"
+    USER_JOINED = "user_joined"
+    USER_LEFT = "user_left"
+    USER_KICKED = "user_kicked"
+
+
+class ActionType(StrEnum):
+    NOTIFY = "notify"
+    REVIEW = "review"
+    WARN = "warn"
+    MUTE = "mute"
+    KICK = "kick"
+    BAN = "ban"
+    CLOSE_ROOM = "close_room"
+    STOP_SESSION = "stop_session"
+
+
+class OutcomeState(StrEnum):
+    DONE = "done"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    BRAKED = "braked"
+    DUPLICATE = "duplicate"
+    SHADOW = "shadow"
+    UNSUPPORTED = "unsupported"
+
+
+@dataclass(frozen=True, slots=True)
+class RawRef:
+    """Where the vendor's bytes are: a coordinate of a raw topic, and the raw record's id."""
+
+    topic: str
+    partition: int
+    offset: int
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One label as the vendor sent it (`code`, `name`, `level`) and our category for it."""
+
+    code: str
+    category: Category
+    name: str | None = None
+    level: int | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A URL that shows what was judged. `kind`: audio, image or video."""
+
+    url: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Seconds: since the Unix epoch (`clock` epoch) or since the start of the file or stream (`clock` stream)."""
+
+    start: float
+    end: float
+    clock: Literal["epoch", "stream"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Which tables judged, and the names of the rules that changed something, in their order."""
+
+    version: str
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a vendor's machine or a person decided about one piece of content, on Moderato's one scale."""
+
+    id: str
+    source: Source
+    tenant: str
+    session_id: str | None
+    task_id: str | None
+    segment_id: str | None
+    room: str | None
+    user: str | None
+    account: str | None
+    file: str | None
+    media: Media
+    decision: Decision
+    severity: Severity
+    severity_level: int
+    category: Category
+    labels: tuple[Label, ...]
+    confidence: float | None
+    judge: Judge
+    text: str | None
+    keywords: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
+    span: Span | None
+    occurred_at: str
+    received_at: str
+    normalized_at: str
+    final: bool
+    unmapped: bool
+    degraded: bool
+    mapping: Mapping
+    raw: RawRef
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What happened to a moderation task or a room: a fact, no judgement."""
+
+    id: str
+    source: Source
+    tenant: str
+    session_id: str | None
+    kind: SignalKind
+    task_id: str | None
+    segment_id: str | None
+    room: str | None
+    user: str | None
+    code: str | None
+    message: str | None
+    text: str | None
+    span: Span | None
+    occurred_at: str
+    received_at: str
+    normalized_at: str
+    raw: RawRef
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom an action hits: `user` in `room`, the whole `room`, an `account`, or a moderation `session`."""
+
+    kind: Literal["user", "room", "account", "session"]
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRef:
+    """The rule that demanded an action, and the content hash of the policy it stood in."""
+
+    id: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What should be done. `duration` and `max_age` are seconds; `expires_at` = occurred_at + max_age."""
+
+    id: str
+    tenant: str
+    type: ActionType
+    target: Target
+    mode: Literal["enforce", "shadow"]
+    rule: RuleRef
+    source: Source
+    session_id: str | None
+    task_id: str | None
+    room: str | None
+    user: str | None
+    account: str | None
+    duration: float | None
+    message: str | None
+    occurred_at: str
+    created_at: str
+    expires_at: str | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one action. Every action ends in exactly one outcome state."""
+
+    id: str
+    action_id: str
+    tenant: str
+    type: ActionType
+    state: OutcomeState
+    executor: str
+    target: Target
+    attempts: int
+    detail: str | None
+    occurred_at: str
+    created_at: str
+    finished_at: str
+    rule: RuleRef

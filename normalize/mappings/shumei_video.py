@@ -1,0 +1,6 @@
+from normalize.payload import Unreadable
+from normalize.reading import Raw, Reading
+
+
+def read(raw: Raw, out: Reading) -> None:
+    raise Unreadable("this mapping is being written")
