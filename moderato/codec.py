@@ -62,7 +62,7 @@ def encode(
     user: str | None = None,
     traceparent: str | None = None,
 ) -> Headers:
-    """Headers of one message in binary mode. `key` is the partition key; room and user come from the session's token."""
+    """Headers of one message in binary mode. `key` is the partition key; room and user are the session token's."""
     headers = [
         _SPECVERSION,
         ("ce_id", id.encode()),

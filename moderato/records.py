@@ -29,7 +29,7 @@ _LEVELS: dict[str, int] = {name: level for level, name in enumerate(Severity)}
 
 
 class Decision(StrEnum):
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - a decision, no password
     REVIEW = "review"
     BLOCK = "block"
 

@@ -93,7 +93,9 @@ def as_int(value: Json) -> int | None:
         if _DIGITS.fullmatch(text):
             return int(text)
         number = _decimal(text)
-        return int(number) if number is not None and number.is_integer() and abs(number) <= _MAX_EXACT else None
+        return (
+            int(number) if number is not None and number.is_integer() and abs(number) <= _MAX_EXACT else None
+        )
     return None
 
 
@@ -154,4 +156,6 @@ def as_code(value: Json) -> str | None:
 def _kind(value: Json) -> str:
     if value is None:
         return "null"
-    return {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}.get(type(value), "a number")
+    return {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}.get(
+        type(value), "a number"
+    )

@@ -57,7 +57,17 @@ class TenantView:
 class Reading:
     """The records of one raw record, as its mapping finds them."""
 
-    __slots__ = ("_normalized_at", "_version", "faults", "raw", "signals", "table", "tables", "verdicts", "zone")
+    __slots__ = (
+        "_normalized_at",
+        "_version",
+        "faults",
+        "raw",
+        "signals",
+        "table",
+        "tables",
+        "verdicts",
+        "zone",
+    )
 
     def __init__(self, raw: Raw, view: TenantView, table: VendorTable, normalized_at: str) -> None:
         self.raw = raw
@@ -230,20 +240,25 @@ class Reading:
 
 Mapper = Callable[[Raw, Reading], None]
 
+_NO_TABLE = VendorTable(version="none")
+
 
 @dataclass(frozen=True, slots=True)
 class SourceMapping:
-    """A registry entry: the mapping function, its vendor's table, and the media of a fail-safe verdict for a body
-    that cannot be read at all (None for a source without content: such a body is a dead letter only)."""
+    """A registry entry: the mapping function, its vendor's table (None when it judges nothing), and the media of a
+    fail-safe verdict for a body that cannot be read at all (None for a source without content: such a body is a
+    dead letter only)."""
 
     read: Mapper
-    table: str
+    table: str | None
     media: Media | None
 
 
 def read(mapping: SourceMapping, raw: Raw, view: TenantView, normalized_at: str) -> Reading:
     """Runs a source's mapping over one raw record. Never raises: what cannot be read is in `faults`."""
-    reading = Reading(raw, view, view.tables.vendors[mapping.table], normalized_at)
+    reading = Reading(
+        raw, view, view.tables.vendors[mapping.table] if mapping.table else _NO_TABLE, normalized_at
+    )
     try:
         mapping.read(raw, reading)
     except Unreadable as error:
@@ -256,4 +271,3 @@ def read(mapping: SourceMapping, raw: Raw, view: TenantView, normalized_at: str)
         else:
             reading.fail_safe(str(error), media=mapping.media)
     return reading
-

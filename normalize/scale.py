@@ -10,12 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from moderato.errors import Fatal
 from moderato.records import Category, Decision, Severity
 from moderato.sources import Source
+from moderato.yaml_file import read_mapping
 from normalize.payload import as_code
 
 BUILT_IN = Path(__file__).parent / "tables"
@@ -195,7 +195,7 @@ class Tables:
         return Judgement(verdict.decision, category, severity, rules, unmapped)
 
     def _winner(self, decision: Decision, candidates: Sequence[Candidate]) -> tuple[Candidate | None, str]:
-        """The candidate that decides, and the rule by which: the gravest known, else the first unknown, else a normal."""
+        """Who decides, and by which rule: the gravest known candidate, else the first unknown, else a normal one."""
         best: Candidate | None = None
         level = -1
         for candidate in candidates:
@@ -240,8 +240,8 @@ def load(folder: Path, overrides: Path | None = None) -> Tables:
     """
     faults: list[str] = []
     files = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-    read = {name: _read_yaml(path, faults) for name, path in files.items()}
-    extra = _read_yaml(overrides, faults) if overrides else {}
+    read = {name: _read(path, faults) for name, path in files.items()}
+    extra = _read(overrides, faults) if overrides else {}
     if not faults and SCALE not in read:
         faults.append(f"{folder}: scale.yaml is missing")
     version_extra = extra.pop("version", None) if overrides else None
@@ -271,9 +271,7 @@ def _validated(model: type[_T], data: dict[str, Any], path: Path, faults: list[s
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        faults += [
-            f"{path}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
-        ]
+        faults += [f"{path}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
         return None
 
 
@@ -289,35 +287,9 @@ def _merged(base: Any, extra: Any) -> Any:
     return merged
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """YAML in which a key given twice is an error: the second would silently replace the first."""
-
-
-def _no_duplicates(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        if key_node.tag == "tag:yaml.org,2002:merge":
-            continue
-        key = loader.construct_object(key_node, deep=True)
-        if key in seen:
-            raise yaml.MarkedYAMLError(None, None, f"{key!r} stands here twice", key_node.start_mark)
-        seen.add(key)
-    loader.flatten_mapping(node)
-    return loader.construct_mapping(node, deep=True)
-
-
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _no_duplicates)
-
-
-def _read_yaml(path: Path, faults: list[str]) -> dict[str, Any]:
+def _read(path: Path, faults: list[str]) -> dict[str, Any]:
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
-    except OSError as error:
-        faults.append(f"{path}: {error.strerror}")
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        faults.append(f"{path}: {error}".replace("\n", " "))
-    else:
-        if isinstance(data, dict):
-            return data
-        faults.append(f"{path}: not a mapping")
-    return {}
+        return read_mapping(path)
+    except Fatal as fault:
+        faults.append(str(fault))
+        return {}

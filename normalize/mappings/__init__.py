@@ -17,7 +17,7 @@ from normalize.reading import SourceMapping
 MAPPINGS: dict[Source, SourceMapping] = {
     Source.AGORA_VOICE: SourceMapping(agora_voice.read, "agora_voice", Media.AUDIO),
     Source.AGORA_VIDEO: SourceMapping(agora_video.read, "agora_video", Media.IMAGE),
-    Source.AGORA_NCS: SourceMapping(agora_ncs.read, "agora_voice", None),
+    Source.AGORA_NCS: SourceMapping(agora_ncs.read, None, None),
     Source.SHUMEI_AUDIO: SourceMapping(shumei_audio.read, "shumei", Media.AUDIO),
     Source.SHUMEI_VIDEO: SourceMapping(shumei_video.read, "shumei", Media.IMAGE),
     Source.IFLYTEK_AUDIO: SourceMapping(iflytek_audio.read, "iflytek", Media.AUDIO),

@@ -1,0 +1,1 @@
+"""The bus: Kafka through aiokafka, with deadlines everywhere and at-least-once delivery."""

@@ -1,0 +1,143 @@
+"""The closed list of metrics. Labels take closed sets of values only: never a room, a user, a URL or an id.
+
+Counting on the hot paths is done once a batch, not once a record. Names follow Prometheus: `_total` counts,
+`_seconds` and `_bytes` are base units.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)
+GCCollector(registry=REGISTRY)
+
+# From a spoken word to its verdict lie seconds (a segment is 10 s long) to a day (Yidun repeats for 24 hours).
+_AGES = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900, 3600, 14400, 86400)
+_LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5, 5)
+
+# --- Receiver: received = published + rejected -----------------------------------------------------------------------
+CALLBACKS_RECEIVED = Counter(
+    "moderato_callbacks_received_total",
+    "HTTP requests that reached the receiver; `unknown` for a path that names no source.",
+    ("source",),
+    registry=REGISTRY,
+)
+CALLBACKS_PUBLISHED = Counter(
+    "moderato_callbacks_published_total",
+    "Callbacks acknowledged with 2xx after all in-sync replicas had them.",
+    ("source",),
+    registry=REGISTRY,
+)
+CALLBACKS_REJECTED = Counter(
+    "moderato_callbacks_rejected_total",
+    "Requests answered with anything but 2xx, by error code.",
+    ("source", "code"),
+    registry=REGISTRY,
+)
+CALLBACK_SECONDS = Histogram(
+    "moderato_callback_seconds",
+    "From the first byte of an acknowledged callback to its answer.",
+    ("source",),
+    buckets=_LATENCIES,
+    registry=REGISTRY,
+)
+
+# --- Stages: consumed = done + ignored + dead_lettered ---------------------------------------------------------------
+STAGE_CONSUMED = Counter(
+    "moderato_stage_consumed_total",
+    "Kafka records a stage has finished with: their results are acknowledged.",
+    ("stage",),
+    registry=REGISTRY,
+)
+STAGE_DONE = Counter("moderato_stage_done_total", "Records that gave results.", ("stage",), registry=REGISTRY)
+STAGE_IGNORED = Counter(
+    "moderato_stage_ignored_total",
+    "Authentic records that call for nothing (a notice of no interest, no rule that matches).",
+    ("stage",),
+    registry=REGISTRY,
+)
+STAGE_DEAD_LETTERED = Counter(
+    "moderato_stage_dead_lettered_total",
+    "Records of which a copy is in the dead letters.",
+    ("stage",),
+    registry=REGISTRY,
+)
+STAGE_PRODUCED = Counter(
+    "moderato_stage_produced_total",
+    "Records a stage has written, by kind, once they are acknowledged.",
+    ("stage", "kind"),
+    registry=REGISTRY,
+)
+STAGE_LAG = Gauge(
+    "moderato_stage_lag_records",
+    "Records of the assigned partitions that are not fetched yet.",
+    ("stage",),
+    registry=REGISTRY,
+)
+STAGE_RETRIES = Counter(
+    "moderato_stage_retries_total",
+    "Batches whose results Kafka did not take at the first try.",
+    ("stage",),
+    registry=REGISTRY,
+)
+REBALANCES = Counter(
+    "moderato_rebalances_total", "Times partitions were assigned anew.", ("stage",), registry=REGISTRY
+)
+
+# --- Business --------------------------------------------------------------------------------------------------------
+VERDICTS = Counter(
+    "moderato_verdicts_total",
+    "Verdicts by source, severity and category.",
+    ("source", "severity", "category"),
+    registry=REGISTRY,
+)
+DECISIONS = Counter(
+    "moderato_decisions_total",
+    "Verdicts by source, decision and judge (machine or person).",
+    ("source", "decision", "judge"),
+    registry=REGISTRY,
+)
+TENANT_VERDICTS = Counter(
+    "moderato_tenant_verdicts_total",
+    "Verdicts by tenant and severity.",
+    ("tenant", "severity"),
+    registry=REGISTRY,
+)
+UNMAPPED = Counter(
+    "moderato_unmapped_verdicts_total",
+    "Verdicts with a label that no table has.",
+    ("source",),
+    registry=REGISTRY,
+)
+DEGRADED = Counter(
+    "moderato_degraded_verdicts_total",
+    "Fail-safe verdicts: content that nobody judged.",
+    ("source",),
+    registry=REGISTRY,
+)
+SIGNALS = Counter(
+    "moderato_signals_total", "Signals by source and kind.", ("source", "kind"), registry=REGISTRY
+)
+VERDICT_AGE = Histogram(
+    "moderato_verdict_age_seconds",
+    "From the end of the judged content to its verdict.",
+    ("source",),
+    buckets=_AGES,
+    registry=REGISTRY,
+)
+ACTIONS = Counter(
+    "moderato_actions_total", "Actions demanded by the policy.", ("type", "mode"), registry=REGISTRY
+)
+OUTCOMES = Counter(
+    "moderato_outcomes_total", "Outcomes of actions.", ("type", "state", "executor"), registry=REGISTRY
+)
+OUTCOME_AGE = Histogram(
+    "moderato_outcome_age_seconds",
+    "From the end of the judged content to the outcome of an action that was carried out.",
+    ("type",),
+    buckets=_AGES,
+    registry=REGISTRY,
+)
