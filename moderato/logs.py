@@ -1,6 +1,6 @@
 """Structured logs: one event name and key-value fields, as JSON lines or for people at a terminal.
 
-No secret, no transcript, and no line a record above debug. Standard-library loggers (aiokafka, aiohttp) go the same way.
+No secret, no transcript, and no line a record above debug. aiokafka and aiohttp, which use logging, go the same way.
 """
 
 import logging

@@ -19,7 +19,9 @@ class Connection:
     def of(cls, settings: Kafka) -> "Connection":
         """Raises Fatal when no cluster is configured."""
         if settings.bootstrap is None:
-            raise Fatal("kafka.bootstrap is not set: this role needs a Kafka cluster (`moderato run all` does not)")
+            raise Fatal(
+                "kafka.bootstrap is not set: this role needs a Kafka cluster (`moderato run all` does not)"
+            )
         return cls(settings.bootstrap, settings)
 
     @property
@@ -27,7 +29,7 @@ class Connection:
         return f"{'SASL_' if self.settings.sasl else ''}{'SSL' if self.settings.tls else 'PLAINTEXT'}"
 
     def for_aiokafka(self) -> dict[str, Any]:
-        """Arguments that AIOKafkaProducer and AIOKafkaConsumer share. Raises Fatal for certificates that do not load."""
+        """What AIOKafkaProducer and AIOKafkaConsumer share. Raises Fatal for certificates that do not load."""
         arguments: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap,
             "client_id": "moderato",

@@ -50,12 +50,19 @@ def _librdkafka() -> ctypes.CDLL:
         package.glob(".dylibs/librdkafka*")
     )
     if not found:
-        raise Fatal("the embedded broker needs confluent-kafka's own wheel, which brings librdkafka; set kafka.bootstrap")
+        raise Fatal(
+            "the embedded broker needs confluent-kafka's own wheel, which brings librdkafka; set kafka.bootstrap"
+        )
     library = ctypes.CDLL(str(found[0]))
     library.rd_kafka_handle_mock_cluster.restype = ctypes.c_void_p
     library.rd_kafka_handle_mock_cluster.argtypes = [ctypes.c_void_p]
     library.rd_kafka_mock_group_initial_rebalance_delay_ms.restype = None
     library.rd_kafka_mock_group_initial_rebalance_delay_ms.argtypes = [ctypes.c_void_p, ctypes.c_int32]
     library.rd_kafka_mock_topic_create.restype = ctypes.c_int
-    library.rd_kafka_mock_topic_create.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_int]
+    library.rd_kafka_mock_topic_create.argtypes = [
+        ctypes.c_void_p,
+        ctypes.c_char_p,
+        ctypes.c_int,
+        ctypes.c_int,
+    ]
     return library

@@ -23,7 +23,9 @@ from moderato.errors import Fatal, Poison, Retryable
 
 log = structlog.get_logger(__name__)
 
-_MAX_BATCH_BYTES = 900_000  # below the broker's default limit of 1 MiB a request; a single larger record goes alone
+_MAX_BATCH_BYTES = (
+    900_000  # below the broker's default limit of 1 MiB a request; a single larger record goes alone
+)
 _MAX_PENDING_BYTES = 64 * 1024 * 1024
 _ROUNDS = 2  # one on the wire, one being built
 
@@ -55,7 +57,7 @@ def _retrieved(future: asyncio.Future[None]) -> None:
 
 
 class Publisher:
-    """One Kafka producer. `deadline` is how long a record may take, in seconds, from `publish` to its acknowledgement."""
+    """One Kafka producer. `deadline`: the seconds a record may take from `publish` to its acknowledgement."""
 
     def __init__(self, connection: Connection, *, deadline: float) -> None:
         self._connection = connection
@@ -68,7 +70,7 @@ class Publisher:
         self._scheduled = False
 
     async def start(self, topics: Iterable[str], *, patience: float = 30.0) -> None:
-        """Connects and learns the partitions of `topics`. Raises Fatal after `patience` seconds, or when one is missing."""
+        """Connects and learns the partitions of `topics`. Raises Fatal after `patience` s, or when one is missing."""
         self._loop = asyncio.get_running_loop()
         producer = AIOKafkaProducer(
             **self._connection.for_aiokafka(), acks="all", max_batch_size=_MAX_BATCH_BYTES, linger_ms=0
@@ -118,7 +120,7 @@ class Publisher:
         return lane.acknowledged
 
     async def publish_all(self, messages: Sequence[Message]) -> None:
-        """Publishes a batch of records and waits for all of them. Raises Retryable when any is not acknowledged."""
+        """Publishes a batch of records and waits for all of them. Raises Retryable or Poison when any was not taken."""
         lanes: dict[tuple[str, int], list[Message]] = {}
         for message in messages:
             place = (message.topic, zlib.crc32(message.key) % self._partitions[message.topic])
@@ -126,9 +128,12 @@ class Publisher:
             if lane is None:
                 lane = lanes[place] = []
             lane.append(message)
-        async with asyncio.TaskGroup() as group:
-            for place, lane in lanes.items():
-                group.create_task(self._deliver(place, lane))
+        ends = await asyncio.gather(
+            *(self._deliver(place, lane) for place, lane in lanes.items()), return_exceptions=True
+        )
+        for end in ends:
+            if end is not None:
+                raise end
 
     def _flush(self) -> None:
         self._scheduled = False
@@ -186,4 +191,3 @@ class Publisher:
             raise Poison(f"{topic}: a record is larger than the topic's max.message.bytes") from error
         except KafkaError as error:
             raise Retryable(f"Kafka refused the batch: {error}") from error
-

@@ -1,0 +1,87 @@
+"""How a process lives: start, serve, and on SIGTERM or SIGINT the fixed order of an end.
+
+Not ready, stop accepting, drain, flush, commit, leave the group: roles end one after the other in the order of the
+pipeline, each within its budget, so that what an earlier one still produced is consumed by the later ones or stays in
+Kafka for the next process.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol
+
+import structlog
+import uvloop
+
+from moderato.admin import AdminServer
+from moderato.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+STOP_BUDGET = 15.0  # seconds a role may take to end; the sum over roles stays below Kubernetes' usual grace
+
+
+class Role(Protocol):
+    """A part of the pipeline that runs in this process."""
+
+    name: str
+
+    async def start(self) -> None:
+        """Connects and begins to work. Raises Fatal when it cannot."""
+
+    def unready(self) -> str | None:
+        """Why this role cannot work now, in one line; None when it can."""
+
+    def stuck(self) -> str | None:
+        """Why this role will not recover without a restart; None while it makes progress or has nothing to do."""
+
+    async def stop(self) -> None:
+        """Stops accepting, drains, commits, disconnects."""
+
+
+def run(main: Coroutine[Any, Any, int]) -> int:
+    """Runs a process's main coroutine on uvloop and returns its exit code."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+def until_signal() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    return ended
+
+
+async def serve(roles: Sequence[Role], settings: Settings, ended: asyncio.Event) -> None:
+    """Starts the roles in order, runs until `ended` is set, and stops them in the same order."""
+    admin = AdminServer(settings.admin, roles)
+    started: list[Role] = []
+    try:
+        await admin.start()
+        for role in roles:
+            started.append(role)
+            await role.start()
+            log.info("role_started", role=role.name)
+        admin.ready = True
+        await ended.wait()
+    finally:
+        admin.ready = False
+        for role in started:
+            await _stop(role)
+        await admin.stop()
+
+
+async def _stop(role: Role) -> None:
+    try:
+        async with asyncio.timeout(STOP_BUDGET):
+            await role.stop()
+        log.info("role_stopped", role=role.name)
+    except TimeoutError:
+        log.error("role_stop_timed_out", role=role.name, seconds=STOP_BUDGET)
+    except Exception:
+        # The other roles still have to drain.
+        with contextlib.suppress(Exception):
+            log.exception("role_stop_failed", role=role.name)

@@ -1,0 +1,190 @@
+"""The normalizer: consumes raw records in batches, maps them in a tight loop, emits verdicts, signals and dead letters.
+
+This is the hot module of the stage: no await, no log line and no metric a record.
+"""
+
+import collections
+import traceback
+from collections.abc import Callable, Sequence
+
+import orjson
+from aiokafka import ConsumerRecord
+
+from moderato import metrics, topics
+from moderato.bus.connection import Connection
+from moderato.bus.publisher import Message
+from moderato.bus.stage import Results, Stage
+from moderato.codec import Event, decode, encode
+from moderato.dead_letters import dead_letter
+from moderato.errors import Poison
+from moderato.records import RawRef, Signal, Verdict
+from moderato.settings import Settings
+from moderato.sources import Source
+from moderato.times import epoch, now
+from normalize.mappings import MAPPINGS
+from normalize.reading import Raw, Reading, TenantView, read
+from normalize.scale import BUILT_IN, built_in, load
+
+NAME = "normalizer"
+_MAX_VALUE_BYTES = (
+    1_500_000  # a record written must fit its topic: max.message.bytes less headers and batch overhead
+)
+
+Record = ConsumerRecord[bytes, bytes]
+
+
+def role(settings: Settings, connection: Connection) -> Stage:
+    """The normalizer as a role of a process. Raises Fatal that names every fault of every tenant's tables."""
+    normalizer = Normalizer(tenant_views(settings))
+    return Stage(
+        NAME,
+        connection,
+        consumes=[topics.raw(source) for source in Source],
+        produces=[topics.VERDICTS, topics.SIGNALS, topics.DEAD_LETTERS],
+        handle=normalizer.handle,
+    )
+
+
+def tenant_views(settings: Settings) -> dict[str, TenantView]:
+    """Each tenant's tables and time zone."""
+    return {
+        name: TenantView(load(BUILT_IN, tenant.tables) if tenant.tables else built_in(), tenant.timezone)
+        for name, tenant in settings.tenants.items()
+    }
+
+
+class Normalizer:
+    """`views` by tenant; a tenant that is not in it (any more) gets the tables that ship with Moderato."""
+
+    def __init__(self, views: dict[str, TenantView], clock: Callable[[], str] = now) -> None:
+        self._views = views
+        self._default = TenantView(built_in())
+        self._clock = clock
+
+    async def handle(self, records: Sequence[Record]) -> Results:
+        """One batch of raw records -> verdicts, signals and dead letters."""
+        results = Results()
+        tally = _Tally()
+        at = self._clock()
+        for record in records:
+            try:
+                event = decode(record.headers, record.value)
+                reading = self.read(record, event, at)
+                messages = _messages(reading, event)
+            except Poison as error:
+                results.dead_lettered += 1
+                results.emit("dead_letter", dead_letter(record, stage=NAME, reason=str(error), at=at))
+                continue
+            except Exception:
+                # A fault of ours in a mapping: the record is kept for a replay, and the rest goes on.
+                results.dead_lettered += 1
+                reason = traceback.format_exc(limit=-3)
+                results.emit("dead_letter", dead_letter(record, stage=NAME, reason=reason, at=at))
+                continue
+            for kind, message in messages:
+                results.emit(kind, message)
+            if reading.faults:
+                results.dead_lettered += 1
+                reason = "; ".join(reading.faults)
+                results.emit("dead_letter", dead_letter(record, stage=NAME, reason=reason, at=at))
+            elif messages:
+                results.done += 1
+            else:
+                results.ignored += 1
+            tally.add(reading)
+        results.count = tally.count
+        return results
+
+    def read(self, record: Record, event: Event, at: str) -> Reading:
+        """One raw record -> its reading. Raises Poison when it is no raw record of a known source."""
+        if event.kind != "raw":
+            raise Poison(f"not a raw record: ce_type {event.attributes['type'][:60]!r}")
+        try:
+            source = Source(event.source)
+        except ValueError:
+            raise Poison(f"unknown source {event.source[:60]!r}") from None
+        tenant = event.attribute("tenant") or "default"
+        key = event.attribute("partitionkey") or ""
+        raw = Raw(
+            source=source,
+            tenant=tenant,
+            id=event.id,
+            body=event.data,
+            content_type=event.content_type,
+            received_at=event.time or at,
+            ref=RawRef(record.topic, record.partition, record.offset, event.id),
+            task_id=key.partition("/")[2] or None,
+            session_id=event.attribute("sessionid"),
+            room=event.attribute("room"),
+            user=event.attribute("user"),
+        )
+        return read(MAPPINGS[source], raw, self._views.get(tenant, self._default), at)
+
+
+def _messages(reading: Reading, event: Event) -> list[tuple[str, Message]]:
+    traceparent = event.attribute("traceparent")
+    made = [("verdict", _message(topics.VERDICTS, "verdict", item, traceparent)) for item in reading.verdicts]
+    made += [("signal", _message(topics.SIGNALS, "signal", item, traceparent)) for item in reading.signals]
+    return made
+
+
+def _message(topic: str, kind: str, item: Verdict | Signal, traceparent: str | None) -> Message:
+    value = orjson.dumps(item)
+    if len(value) > _MAX_VALUE_BYTES:
+        raise Poison(f"its {kind} would be {len(value)} bytes long, more than {_MAX_VALUE_BYTES}")
+    key = f"{item.tenant}/{item.room or item.task_id or item.raw.id}"
+    headers = encode(
+        kind,
+        id=item.id,
+        source=item.source,
+        tenant=item.tenant,
+        key=key,
+        time=item.normalized_at,
+        session_id=item.session_id,
+        traceparent=traceparent,
+    )
+    return Message(topic, key.encode(), value, headers)
+
+
+class _Tally:
+    """Business metrics of one batch, counted in plain counters and handed to Prometheus once."""
+
+    def __init__(self) -> None:
+        self.verdicts: collections.Counter[tuple[str, str, str]] = collections.Counter()
+        self.decisions: collections.Counter[tuple[str, str, str]] = collections.Counter()
+        self.tenants: collections.Counter[tuple[str, str]] = collections.Counter()
+        self.unmapped: collections.Counter[str] = collections.Counter()
+        self.degraded: collections.Counter[str] = collections.Counter()
+        self.signals: collections.Counter[tuple[str, str]] = collections.Counter()
+        self.times: list[tuple[str, str, str]] = []
+
+    def add(self, reading: Reading) -> None:
+        for verdict in reading.verdicts:
+            self.verdicts[verdict.source, verdict.severity, verdict.category] += 1
+            self.decisions[verdict.source, verdict.decision, verdict.judge] += 1
+            self.tenants[verdict.tenant, verdict.severity] += 1
+            self.times.append((verdict.source, verdict.occurred_at, verdict.normalized_at))
+            if verdict.unmapped:
+                self.unmapped[verdict.source] += 1
+            if verdict.degraded:
+                self.degraded[verdict.source] += 1
+        for signal in reading.signals:
+            self.signals[signal.source, signal.kind] += 1
+
+    def count(self) -> None:
+        for labels, number in self.verdicts.items():
+            metrics.VERDICTS.labels(*labels).inc(number)
+        for labels, number in self.decisions.items():
+            metrics.DECISIONS.labels(*labels).inc(number)
+        for pair, number in self.tenants.items():
+            metrics.TENANT_VERDICTS.labels(*pair).inc(number)
+        for source, number in self.unmapped.items():
+            metrics.UNMAPPED.labels(source).inc(number)
+        for source, number in self.degraded.items():
+            metrics.DEGRADED.labels(source).inc(number)
+        for pair, number in self.signals.items():
+            metrics.SIGNALS.labels(*pair).inc(number)
+        for source, occurred, normalized in self.times:
+            start, end = epoch(occurred), epoch(normalized)
+            if start is not None and end is not None:
+                metrics.VERDICT_AGE.labels(source).observe(max(0.0, end - start))
