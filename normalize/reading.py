@@ -255,19 +255,22 @@ class SourceMapping:
 
 
 def read(mapping: SourceMapping, raw: Raw, view: TenantView, normalized_at: str) -> Reading:
-    """Runs a source's mapping over one raw record. Never raises: what cannot be read is in `faults`."""
-    reading = Reading(
-        raw, view, view.tables.vendors[mapping.table] if mapping.table else _NO_TABLE, normalized_at
-    )
+    """Runs a source's mapping over one raw record. What cannot be read is in the reading's `faults`."""
+    table = view.tables.vendors[mapping.table] if mapping.table else _NO_TABLE
+    reading = Reading(raw, view, table, normalized_at)
     try:
         mapping.read(raw, reading)
     except Unreadable as error:
         # What was found before the fault would be half a record: the whole is judged by a person instead.
-        reading.verdicts.clear()
-        reading.signals.clear()
-        reading.faults.clear()
-        if mapping.media is None:
-            reading.faults.append(str(error))
-        else:
-            reading.fail_safe(str(error), media=mapping.media)
+        return unread(mapping, raw, view, normalized_at, str(error))
+    return reading
+
+
+def unread(mapping: SourceMapping, raw: Raw, view: TenantView, normalized_at: str, reason: str) -> Reading:
+    """The reading of a record that cannot be read: the fail-safe verdict, or the fault alone without content."""
+    reading = Reading(raw, view, _NO_TABLE, normalized_at)
+    if mapping.media is None:
+        reading.dead_letter(reason)
+    else:
+        reading.fail_safe(reason, media=mapping.media)
     return reading

@@ -6,6 +6,7 @@ This is the hot module of the stage: no await, no log line and no metric a recor
 import collections
 import traceback
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import orjson
 from aiokafka import ConsumerRecord
@@ -22,7 +23,7 @@ from moderato.settings import Settings
 from moderato.sources import Source
 from moderato.times import epoch, now
 from normalize.mappings import MAPPINGS
-from normalize.reading import Raw, Reading, TenantView, read
+from normalize.reading import Raw, Reading, TenantView, read, unread
 from normalize.scale import BUILT_IN, built_in, load
 
 NAME = "normalizer"
@@ -30,7 +31,7 @@ _MAX_VALUE_BYTES = (
     1_500_000  # a record written must fit its topic: max.message.bytes less headers and batch overhead
 )
 
-Record = ConsumerRecord[bytes, bytes]
+Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
 
 def role(settings: Settings, connection: Connection) -> Stage:
@@ -69,18 +70,12 @@ class Normalizer:
         for record in records:
             try:
                 event = decode(record.headers, record.value)
-                reading = self.read(record, event, at)
-                messages = _messages(reading, event)
+                raw = _raw(record, event, at)
             except Poison as error:
                 results.dead_lettered += 1
                 results.emit("dead_letter", dead_letter(record, stage=NAME, reason=str(error), at=at))
                 continue
-            except Exception:
-                # A fault of ours in a mapping: the record is kept for a replay, and the rest goes on.
-                results.dead_lettered += 1
-                reason = traceback.format_exc(limit=-3)
-                results.emit("dead_letter", dead_letter(record, stage=NAME, reason=reason, at=at))
-                continue
+            reading, messages = self._read(raw, at, event.attribute("traceparent"))
             for kind, message in messages:
                 results.emit(kind, message)
             if reading.faults:
@@ -95,40 +90,51 @@ class Normalizer:
         results.count = tally.count
         return results
 
-    def read(self, record: Record, event: Event, at: str) -> Reading:
-        """One raw record -> its reading. Raises Poison when it is no raw record of a known source."""
-        if event.kind != "raw":
-            raise Poison(f"not a raw record: ce_type {event.attributes['type'][:60]!r}")
+    def _read(self, raw: Raw, at: str, traceparent: str | None) -> tuple[Reading, list[tuple[str, Message]]]:
+        mapping, view = MAPPINGS[raw.source], self._views.get(raw.tenant, self._default)
         try:
-            source = Source(event.source)
-        except ValueError:
-            raise Poison(f"unknown source {event.source[:60]!r}") from None
-        tenant = event.attribute("tenant") or "default"
-        key = event.attribute("partitionkey") or ""
-        raw = Raw(
-            source=source,
-            tenant=tenant,
-            id=event.id,
-            body=event.data,
-            content_type=event.content_type,
-            received_at=event.time or at,
-            ref=RawRef(record.topic, record.partition, record.offset, event.id),
-            task_id=key.partition("/")[2] or None,
-            session_id=event.attribute("sessionid"),
-            room=event.attribute("room"),
-            user=event.attribute("user"),
-        )
-        return read(MAPPINGS[source], raw, self._views.get(tenant, self._default), at)
+            reading = read(mapping, raw, view, at)
+            return reading, _messages(reading, traceparent)
+        except Poison as error:
+            reading = unread(mapping, raw, view, at, str(error))
+        except Exception:
+            # A fault of ours in a mapping: the content reaches a person, the record a replay, and the rest goes on.
+            reading = unread(mapping, raw, view, at, traceback.format_exc(limit=-3))
+        return reading, _messages(reading, traceparent)
 
 
-def _messages(reading: Reading, event: Event) -> list[tuple[str, Message]]:
-    traceparent = event.attribute("traceparent")
+def _raw(record: Record, event: Event, at: str) -> Raw:
+    """A consumed record as a mapping wants it. Raises Poison when it is no raw record of a known source."""
+    if event.kind != "raw":
+        raise Poison(f"not a raw record: ce_type {event.attributes['type'][:60]!r}")
+    try:
+        source = Source(event.source)
+    except ValueError:
+        raise Poison(f"unknown source {event.source[:60]!r}") from None
+    key = event.attribute("partitionkey") or ""
+    return Raw(
+        source=source,
+        tenant=event.attribute("tenant") or "default",
+        id=event.id,
+        body=event.data,
+        content_type=event.content_type,
+        received_at=event.time or at,
+        ref=RawRef(record.topic, record.partition, record.offset, event.id),
+        task_id=key.partition("/")[2] or None,
+        session_id=event.attribute("sessionid"),
+        room=event.attribute("room"),
+        user=event.attribute("user"),
+    )
+
+
+def _messages(reading: Reading, traceparent: str | None) -> list[tuple[str, Message]]:
     made = [("verdict", _message(topics.VERDICTS, "verdict", item, traceparent)) for item in reading.verdicts]
     made += [("signal", _message(topics.SIGNALS, "signal", item, traceparent)) for item in reading.signals]
     return made
 
 
 def _message(topic: str, kind: str, item: Verdict | Signal, traceparent: str | None) -> Message:
+    """Raises Poison when the record would be too large for its topic."""
     value = orjson.dumps(item)
     if len(value) > _MAX_VALUE_BYTES:
         raise Poison(f"its {kind} would be {len(value)} bytes long, more than {_MAX_VALUE_BYTES}")
