@@ -66,7 +66,7 @@ def encode(
     headers = [
         _SPECVERSION,
         ("ce_id", id.encode()),
-        _SOURCES[source],
+        _SOURCES.get(source) or ("ce_source", f"/sources/{source}".encode()),
         _TYPES[kind],
         ("ce_time", time.encode()),
         ("ce_tenant", tenant.encode()),

@@ -211,9 +211,10 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom an action hits: `user` in `room`, the whole `room`, an `account`, or a moderation `session`."""
+    """Whom an action hits: `user` in `room`, the whole `room`, an `account`, or a moderation `session`. A review or a
+    notice about content of which none of these is known has the `task`, or else the verdict's id."""
 
-    kind: Literal["user", "room", "account", "session"]
+    kind: Literal["user", "room", "account", "session", "task"]
     id: str
 
 

@@ -164,7 +164,7 @@ class Webhook(_Section):
 
     url: str = Field(pattern=r"^https?://[^\s/]+")
     secrets: tuple[Secret, ...] = Field(min_length=1)
-    timeout: float = Field(default=5.0, gt=0, le=60)  # seconds
+    timeout: float = Field(default=5.0, gt=0, le=10)  # seconds an attempt
     allow_private: bool = False  # loopback and private addresses, refused by default
 
     @field_validator("secrets")

@@ -6,15 +6,13 @@ This is the hot module of the stage: no await, no log line and no metric a recor
 import collections
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
 
 import orjson
-from aiokafka import ConsumerRecord
 
 from moderato import metrics, topics
 from moderato.bus.connection import Connection
 from moderato.bus.publisher import Message
-from moderato.bus.stage import Results, Stage
+from moderato.bus.stage import Record, Results, Stage
 from moderato.codec import Event, decode, encode
 from moderato.dead_letters import dead_letter
 from moderato.errors import Poison
@@ -30,8 +28,6 @@ NAME = "normalizer"
 _MAX_VALUE_BYTES = (
     1_500_000  # a record written must fit its topic: max.message.bytes less headers and batch overhead
 )
-
-Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
 
 def role(settings: Settings, connection: Connection) -> Stage:

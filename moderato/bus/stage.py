@@ -10,6 +10,7 @@ import collections
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -28,6 +29,9 @@ _FETCH_BYTES = 1024 * 1024  # a partition
 _RETRY_WAITS = (0.1, 0.2, 0.5, 1.0, 2.0)  # seconds; the last one repeats
 _COMMIT_DEADLINE = 5.0
 _DRAIN_BUDGET = 10.0
+_SESSION_TIMEOUT_MS = 15_000
+_REBALANCE_TIMEOUT_MS = 20_000  # the group waits so long for a member that drains
+_JOIN_TIMEOUT_MS = 25_000  # the answer to a join comes when all members have joined: later than the above
 _STALL = 60.0  # seconds with records in hand and nothing settled: the process is stuck
 
 
@@ -49,7 +53,8 @@ class Results:
         self.kinds[kind] += 1
 
 
-Handler = Callable[[Sequence[ConsumerRecord[bytes, bytes]]], Awaitable[Results]]
+Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
+Handler = Callable[[Sequence[Record]], Awaitable[Results]]
 
 
 @dataclass(slots=True)
@@ -84,8 +89,10 @@ class Stage:
         self._consumer: AIOKafkaConsumer | None = None
         self._loop_task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
-        # Held from fetching a batch until its publishing has begun; a rebalance takes it to get between two batches.
+        # Held while a batch is handled and settled; a rebalance takes it to get between two batches. Not held while
+        # fetching: aiokafka's getmany() waits for the end of a rebalance, which waits for this.
         self._gate = asyncio.Lock()
+        self._generation = 0
         self._settlements: collections.deque[_Settlement] = collections.deque()
         self._lags: dict[TopicPartition, int] = {}
         self._progress = time.monotonic()
@@ -95,14 +102,15 @@ class Stage:
         """Connects, joins the group and begins to work. Raises Fatal when Kafka or a topic cannot be had."""
         await self._publisher.start(self._produces)
         self._consumer = AIOKafkaConsumer(
-            **self._connection.for_aiokafka(),
+            **self._connection.for_aiokafka() | {"request_timeout_ms": _JOIN_TIMEOUT_MS},
             group_id=f"moderato.{self.name}",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=_FETCH_BYTES,
             fetch_max_wait_ms=_FETCH_WAIT_MS,
-            session_timeout_ms=15_000,
-            heartbeat_interval_ms=3_000,
+            session_timeout_ms=_SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=_SESSION_TIMEOUT_MS // 5,
+            rebalance_timeout_ms=_REBALANCE_TIMEOUT_MS,
             max_poll_interval_ms=300_000,
         )
         try:
@@ -141,7 +149,8 @@ class Stage:
             await self._publisher.stop()
 
     async def settled(self) -> None:
-        """Waits until everything in hand is acknowledged and committed."""
+        """Waits until everything in hand is acknowledged and committed; what was fetched and not begun is dropped."""
+        self._generation += 1
         async with self._gate:
             await self._settle(keep=0)
 
@@ -149,25 +158,31 @@ class Stage:
         try:
             while not self._stopping.is_set():
                 await self._turn()
-            await self.settled()
+            await self._settle(keep=0)
         except Exception as error:
             self._failure = f"the stage has stopped: {error}"
             log.exception("stage_failed", stage=self.name)
 
     async def _turn(self) -> None:
         assert self._consumer is not None
+        fetched = await self._consumer.getmany(
+            timeout_ms=0 if self._settlements else _FETCH_WAIT_MS, max_records=_BATCH_RECORDS
+        )
+        generation = self._generation
         async with self._gate:
-            fetched = await self._consumer.getmany(
-                timeout_ms=_FETCH_WAIT_MS if not self._settlements else 0, max_records=_BATCH_RECORDS
-            )
-            if fetched:
-                records = [record for batch in fetched.values() for record in batch]
-                positions = {partition: batch[-1].offset + 1 for partition, batch in fetched.items()}
-                results = await self._handle(records)
-                published = asyncio.create_task(self._publish(results.messages))
-                self._settlements.append(_Settlement(published, positions, len(records), results))
-                self._measure_lag(positions)
+            # After a rebalance the consumer begins again at the committed offsets: these records come again.
+            if fetched and generation == self._generation:
+                await self._begin(fetched)
             await self._settle(keep=1 if fetched else 0)
+
+    async def _begin(self, fetched: dict[TopicPartition, list[Record]]) -> None:
+        """Handles a batch and starts to publish what it gave."""
+        records = [record for batch in fetched.values() for record in batch]
+        positions = {partition: batch[-1].offset + 1 for partition, batch in fetched.items()}
+        results = await self._handle(records)
+        published = asyncio.create_task(self._publish(results.messages))
+        self._settlements.append(_Settlement(published, positions, len(records), results))
+        self._measure_lag(positions)
 
     async def _publish(self, messages: Sequence[Message]) -> None:
         """Tries until Kafka takes the whole batch: an offset may not pass over what was not written."""
