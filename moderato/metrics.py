@@ -44,6 +44,12 @@ CALLBACK_SECONDS = Histogram(
     buckets=_LATENCIES,
     registry=REGISTRY,
 )
+OBSERVED_SIGNATURES = Counter(
+    "moderato_observed_signatures_total",
+    "Signatures that are checked but not enforced, since the vendor does not publish their formula.",
+    ("source", "result"),
+    registry=REGISTRY,
+)
 
 # --- Stages: consumed = done + ignored + dead_lettered ---------------------------------------------------------------
 STAGE_CONSUMED = Counter(

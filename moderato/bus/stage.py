@@ -68,7 +68,8 @@ class _Settlement:
 
 
 class Stage:
-    """A role that consumes and produces; its consumer group is `moderato.<name>`. `deadline` in seconds a batch."""
+    """A role that consumes and produces; its consumer group is `moderato.<name>`. `deadline` in seconds a batch;
+    `batch` is the most records that `handle` is given at once."""
 
     def __init__(
         self,
@@ -79,12 +80,14 @@ class Stage:
         produces: Iterable[str],
         handle: Handler,
         deadline: float = 10.0,
+        batch: int = _BATCH_RECORDS,
     ) -> None:
         self.name = name
         self._connection = connection
         self._consumes = tuple(consumes)
         self._produces = tuple(produces)
         self._handle = handle
+        self._batch = batch
         self._publisher = Publisher(connection, deadline=deadline)
         self._consumer: AIOKafkaConsumer | None = None
         self._loop_task: asyncio.Task[None] | None = None
@@ -166,7 +169,7 @@ class Stage:
     async def _turn(self) -> None:
         assert self._consumer is not None
         fetched = await self._consumer.getmany(
-            timeout_ms=0 if self._settlements else _FETCH_WAIT_MS, max_records=_BATCH_RECORDS
+            timeout_ms=0 if self._settlements else _FETCH_WAIT_MS, max_records=self._batch
         )
         generation = self._generation
         async with self._gate:
