@@ -1,0 +1,5 @@
+"""`python -m moderato` is `moderato`."""
+
+from moderato.cli.main import main
+
+main()

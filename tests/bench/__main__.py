@@ -1,0 +1,217 @@
+"""`make bench`: what one core receives and normalizes, on the embedded broker and on `KAFKA_BOOTSTRAP` when it is set.
+
+R: HTTP callback -> acknowledged in Kafka with acks=all, one request at a time on each of 64 connections.
+N: raw -> verdict -> acknowledged -> committed, from a backlog.
+
+The measured process has a core of its own; load and broker share another. Rates move with whatever else the machine
+does; CPU seconds per 100,000 (user and system time of the measured process) are the figure that survives.
+"""
+
+import argparse
+import asyncio
+import os
+import secrets
+import socket
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from moderato import topics
+from moderato.bus.connection import Connection
+from moderato.bus.embedded import EmbeddedBroker
+from moderato.bus.publisher import Message, Publisher
+from moderato.codec import encode
+from moderato.settings import Kafka
+from moderato.sources import Source
+from moderato.times import now
+from tests.bench import load
+from tests.bench.bodies import bodies
+from tests.bench.process import LOAD_CORE, Process, running
+
+_PARTITIONS = 16  # of the embedded broker: each keeps 5 MiB only, and the backlog has to fit
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measurement of one job on one broker. `p50` and `p99` in milliseconds."""
+
+    job: str
+    broker: str
+    rate: float
+    cpu: float
+    rss: float
+    p50: float | None = None
+    p99: float | None = None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.split("\n\n")[0])
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="rounds of each job, of which the median counts"
+    )
+    parser.add_argument("--seconds", type=float, default=8.0, help="seconds of load in a round of R")
+    parser.add_argument("--records", type=int, default=40_000, help="backlog of a round of N")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON lines")
+    options = parser.parse_args()
+    os.sched_setaffinity(0, {LOAD_CORE})
+    given = os.environ.get("KAFKA_BOOTSTRAP")
+    figures: list[Figure] = []
+    for _ in range(options.rounds):
+        embedded = EmbeddedBroker(_PARTITIONS)
+        figures += measure("embedded", embedded.bootstrap, options)
+        embedded.stop()
+        if given:
+            figures += measure("Kafka", given, options)
+    report(medians(figures), options)
+
+
+def measure(broker: str, bootstrap: str, options: argparse.Namespace) -> list[Figure]:
+    """One round of both jobs."""
+    with tempfile.TemporaryDirectory(prefix="moderato-bench-") as folder:
+        return [
+            receive(broker, bootstrap, Path(folder), options.seconds),
+            normalize(broker, bootstrap, Path(folder), options.records),
+        ]
+
+
+def receive(broker: str, bootstrap: str, folder: Path, seconds: float) -> Figure:
+    """R."""
+    token, port, admin = secrets.token_urlsafe(24), free_port(), free_port()
+    config = written(folder, bootstrap, token, port, admin)
+    path = f"/v1/callbacks/shumei_audio/default/{token}"
+    with running("receiver", config, admin) as process:
+        run = uvloop.run
+        run(load.post(port, path, bodies(), connections=64, seconds=min(2.0, seconds)))  # warm
+        before = process.cpu_seconds()
+        seen = run(load.post(port, path, bodies(), connections=64, seconds=seconds))
+        cpu = process.cpu_seconds() - before
+        if set(seen.statuses) != {200}:
+            raise SystemExit(f"the receiver answered {seen.statuses}")
+        published = process.metric("moderato_callbacks_published_total")
+        if published < seen.count:
+            raise SystemExit(f"{seen.count} answers, but only {published:.0f} published")
+        return Figure(
+            "R receive",
+            broker,
+            seen.count / seen.seconds,
+            cpu / seen.count * 100_000,
+            process.rss_mib(),
+            seen.quantile(0.5),
+            seen.quantile(0.99),
+        )
+
+
+def normalize(broker: str, bootstrap: str, folder: Path, records: int) -> Figure:
+    """N."""
+    asyncio.run(fill(bootstrap, records))
+    admin = free_port()
+    config = written(folder, bootstrap, secrets.token_urlsafe(24), free_port(), admin)
+    with running("normalizer", config, admin) as process:
+        done = "moderato_stage_consumed_total"
+        first = wait_for(process, done, records // 10)
+        started, cpu = time.perf_counter(), process.cpu_seconds()
+        last = wait_for(process, done, records)
+        seconds, cpu = time.perf_counter() - started, process.cpu_seconds() - cpu
+        count = last - first
+        return Figure("N normalize", broker, count / seconds, cpu / count * 100_000, process.rss_mib())
+
+
+def wait_for(process: Process, metric: str, count: float) -> float:
+    """Polls /metrics until `metric` has reached `count`; its value then."""
+    limit = time.monotonic() + 120
+    while (value := process.metric(metric)) < count:
+        if time.monotonic() > limit:
+            raise SystemExit(f"{metric} stands at {value:.0f} of {count:.0f} after 120 s")
+        time.sleep(0.05)
+    return value
+
+
+async def fill(bootstrap: str, count: int) -> None:
+    """Writes a backlog of raw records, as a receiver writes them."""
+    publisher = Publisher(Connection(bootstrap, Kafka()), deadline=30)
+    topic = topics.raw(Source.SHUMEI_AUDIO)
+    await publisher.start([topic])
+    made = bodies()
+    at = now()
+    for start in range(0, count, 2_000):
+        batch = []
+        for number in range(start, min(count, start + 2_000)):
+            body = made[number % len(made)]
+            task = orjson.loads(body)["requestId"].partition("_")[0]
+            headers = encode(
+                "raw",
+                id=f"{task}_{number}:0",
+                source=Source.SHUMEI_AUDIO,
+                tenant="default",
+                key=f"default/{task}",
+                time=at,
+                content_type="application/json",
+            )
+            batch.append(Message(topic, f"default/{task}".encode(), body, headers))
+        await publisher.publish_all(batch)
+    await publisher.stop()
+
+
+def written(folder: Path, bootstrap: str, token: str, port: int, admin: int) -> Path:
+    """A configuration file (JSON is YAML)."""
+    path = folder / "bench.yaml"
+    path.write_bytes(
+        orjson.dumps(
+            {
+                "kafka": {"bootstrap": bootstrap},
+                "http": {"host": "127.0.0.1", "port": port},
+                "admin": {"host": "127.0.0.1", "port": admin},
+                "log": {"level": "warning"},
+                "tenants": {"default": {"sources": {"shumei_audio": {"tokens": [token]}}}},
+            }
+        )
+    )
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def medians(figures: list[Figure]) -> list[Figure]:
+    """One figure a job and broker: the run with the median CPU time."""
+    chosen = []
+    for job, broker in dict.fromkeys((figure.job, figure.broker) for figure in figures):
+        runs = [figure for figure in figures if (figure.job, figure.broker) == (job, broker)]
+        middle = statistics.median_low(figure.cpu for figure in runs)
+        chosen.append(next(figure for figure in runs if figure.cpu == middle))
+    return chosen
+
+
+def report(figures: list[Figure], options: argparse.Namespace) -> None:
+    if options.json:
+        for figure in figures:
+            print(orjson.dumps(figure).decode())
+        return
+    table = Table(title=f"One core, 1.2 KB Shumei bodies, median of {options.rounds} rounds")
+    for column in ("job", "broker", "a second", "CPU s / 100,000", "RSS MiB", "p50 ms", "p99 ms"):
+        table.add_column(column, justify="left" if column in ("job", "broker") else "right")
+    for figure in figures:
+        table.add_row(
+            figure.job,
+            figure.broker,
+            f"{figure.rate:,.0f}",
+            f"{figure.cpu:.2f}",
+            f"{figure.rss:.0f}",
+            "" if figure.p50 is None else f"{figure.p50:.1f}",
+            "" if figure.p99 is None else f"{figure.p99:.1f}",
+        )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
