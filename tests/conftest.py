@@ -3,10 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from moderato.bus.connection import Connection
 from moderato.bus.embedded import EmbeddedBroker
 from moderato.settings import Kafka
+
+# How long an example takes says nothing on a machine that does other things besides.
+settings.register_profile("moderato", deadline=None)
+settings.load_profile("moderato")
 
 
 @pytest.fixture

@@ -269,6 +269,12 @@ def test_every_word_that_was_hit_becomes_a_keyword_once() -> None:
     assert [label.code for label in verdict.labels] == ["600", "600018"]
 
 
+def test_a_number_that_was_hit_is_a_keyword() -> None:
+    subs = [{"subLabel": "200009", "details": {"evidence": "13800138000"}}]
+    (verdict,) = read_json(v4(2, labels=[{"label": 200, "subLabels": subs}])).verdicts
+    assert verdict.keywords == ("13800138000",)
+
+
 def test_deeper_labels_are_kept_once() -> None:
     subs = [{"subLabel": "600018", "secondLabel": "600018", "thirdLabel": "60001801"}]
     body = v4(
