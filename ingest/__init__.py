@@ -1,0 +1,1 @@
+"""Brings the vendors' raw payloads in: receives their callbacks, authenticates them, and publishes them unchanged."""

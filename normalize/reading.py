@@ -191,7 +191,7 @@ class Reading:
         )
 
     def dead_letter(self, reason: str) -> None:
-        """Notes a fault without a verdict: a record that carries no content, so that nothing went unjudged."""
+        """Notes a fault and adds no verdict: of a record without content, or beside a verdict of the mapping's own."""
         self.faults.append(reason)
 
     def signal(

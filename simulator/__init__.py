@@ -1,0 +1,1 @@
+"""The vendors, simulated from their own documents: callbacks as they write, sign, deliver and repeat them."""

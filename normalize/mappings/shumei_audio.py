@@ -1,6 +1,22 @@
-from normalize.payload import Unreadable
+"""Shumei's audio streams, v2 and v4: one callback for each segment of ten seconds."""
+
+from moderato.records import Media, SignalKind
+from normalize.mappings import shumei
+from normalize.payload import Object
 from normalize.reading import Raw, Reading
 
 
+def _always_audio(record: Object) -> Media:
+    return Media.AUDIO
+
+
+_PRODUCT = shumei.Product(
+    code_1904=SignalKind.STREAM_UNREACHABLE,
+    flat_media=_always_audio,
+    risk_types={Media.AUDIO: "riskType", Media.IMAGE: "riskType_v3_picture"},
+)
+
+
 def read(raw: Raw, out: Reading) -> None:
-    raise Unreadable("this mapping is being written")
+    """See `shumei.read`."""
+    shumei.read(raw, out, _PRODUCT)

@@ -1,6 +1,30 @@
-from normalize.payload import Unreadable
+"""Shumei's video streams, v3 to v5: callbacks for pictures and for segments of sound."""
+
+from moderato.records import Media, SignalKind
+from normalize.mappings import shumei
+from normalize.payload import Object, as_int
 from normalize.reading import Raw, Reading
+
+_CONTENT_TYPES: dict[int | None, Media] = {1: Media.IMAGE, 2: Media.AUDIO}
+
+
+def _flat_media(record: Object) -> Media:
+    """What a record of the v3 layout judged: by its contentType, else by what it shows."""
+    media = _CONTENT_TYPES.get(as_int(record.get("contentType")))
+    if media is None:
+        sounds = (record.get("audioUrl") or record.get("audioText")) and not record.get("imgUrl")
+        media = Media.AUDIO if sounds else Media.IMAGE
+    return media
+
+
+_PRODUCT = shumei.Product(
+    # On video streams 1904 says that more streams were started than the customer has bought.
+    code_1904=SignalKind.TASK_FAILED,
+    flat_media=_flat_media,
+    risk_types={Media.AUDIO: "riskType_v3_audio", Media.IMAGE: "riskType_v3_picture"},
+)
 
 
 def read(raw: Raw, out: Reading) -> None:
-    raise Unreadable("this mapping is being written")
+    """See `shumei.read`."""
+    shumei.read(raw, out, _PRODUCT)
