@@ -8,7 +8,6 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-proto
 import base64
 import binascii
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import orjson
 
@@ -30,22 +29,35 @@ _TYPES = {
 _SOURCES = {source: ("ce_source", f"/sources/{source}".encode()) for source in Source}
 
 
-@dataclass(frozen=True, slots=True)
 class Event:
-    """One CloudEvent read from Kafka. `kind` is None for a type that is not ours; times are RFC 3339."""
+    """One CloudEvent read from Kafka. `kind` and `version` are None for a type that is not ours; `time` is RFC 3339."""
 
-    id: str
-    kind: str | None
-    version: str | None
-    source: str
-    time: str | None
-    content_type: str
-    data: bytes
-    attributes: dict[str, str]
+    __slots__ = ("_attributes", "content_type", "data", "id", "kind", "source", "time", "type", "version")
+
+    def __init__(self, attributes: dict[str, str], content_type: str, data: bytes) -> None:
+        self.id = attributes["ce_id"]
+        self.type = attributes["ce_type"]
+        self.kind: str | None
+        self.version: str | None
+        self.kind, self.version = _KINDS.get(self.type) or _kind_of(self.type)
+        self.source = attributes["ce_source"].removeprefix("/sources/")
+        self.time = attributes.get("ce_time")
+        self.content_type = content_type
+        self.data = data
+        self._attributes = attributes
 
     def attribute(self, name: str) -> str | None:
         """An extension attribute: tenant, sessionid, partitionkey, room, user, traceparent."""
-        return self.attributes.get(name)
+        return self._attributes.get("ce_" + name)
+
+
+_KINDS = {header[1].decode(): (kind, "v1") for kind, header in _TYPES.items()}
+_REQUIRED = ("ce_specversion", "ce_id", "ce_source", "ce_type")
+
+
+def _kind_of(type_: str) -> tuple[str, str] | tuple[None, None]:
+    parts = type_.split(".")
+    return (parts[1], parts[2]) if len(parts) == 3 and parts[0] == "moderato" else (None, None)
 
 
 def encode(
@@ -90,14 +102,13 @@ def decode(headers: Iterable[Header], value: bytes | None) -> Event:
     if value is None:
         raise Poison("a tombstone where a record is due")
     try:
-        found = {name.lower(): bytes(content).decode() for name, content in headers if content is not None}
+        found = {name: content.decode() for name, content in headers if content is not None}
     except UnicodeDecodeError as error:
         raise Poison("a header that is not UTF-8") from error
-    content_type = found.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() == STRUCTURED:
+    content_type = found.get("content-type") or found.get("Content-Type") or ""
+    if content_type.lower().startswith(STRUCTURED):
         return _structured(value)
-    attributes = {name[3:]: content for name, content in found.items() if name.startswith("ce_")}
-    return _event(attributes, content_type, value)
+    return _event(found, content_type, value)
 
 
 def _structured(value: bytes) -> Event:
@@ -115,28 +126,16 @@ def _structured(value: bytes) -> Event:
     else:
         data = orjson.dumps(envelope.get("data"))
     attributes = {
-        name: text
+        f"ce_{name}": text
         for name, text in envelope.items()
         if name not in ("data", "data_base64") and isinstance(text, str)
     }
-    return _event(attributes, attributes.get("datacontenttype", JSON), data)
+    return _event(attributes, attributes.get("ce_datacontenttype", JSON), data)
 
 
 def _event(attributes: dict[str, str], content_type: str, data: bytes) -> Event:
-    missing = [name for name in ("specversion", "id", "source", "type") if not attributes.get(name)]
-    if missing:
+    if missing := [name[3:] for name in _REQUIRED if not attributes.get(name)]:
         raise Poison(f"no CloudEvents attribute {', '.join(missing)}")
-    if attributes["specversion"] != "1.0":
-        raise Poison(f"CloudEvents version {attributes['specversion'][:20]!r}, not 1.0")
-    parts = attributes["type"].split(".")
-    ours = len(parts) == 3 and parts[0] == "moderato"
-    return Event(
-        id=attributes["id"],
-        kind=parts[1] if ours else None,
-        version=parts[2] if ours else None,
-        source=attributes["source"].removeprefix("/sources/"),
-        time=attributes.get("time"),
-        content_type=content_type,
-        data=data,
-        attributes=attributes,
-    )
+    if attributes["ce_specversion"] != "1.0":
+        raise Poison(f"CloudEvents version {attributes['ce_specversion'][:20]!r}, not 1.0")
+    return Event(attributes, content_type, data)

@@ -7,8 +7,9 @@ Kafka for the next process.
 
 import asyncio
 import contextlib
+import gc
 import signal
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -42,6 +43,10 @@ class Role(Protocol):
 
 def run(main: Coroutine[Any, Any, int]) -> int:
     """Runs a process's main coroutine on uvloop and returns its exit code."""
+    # Batches of records live for milliseconds and hold no cycles: the collector's default, a pass every 700 objects,
+    # costs the normalizer a tenth of its time.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)
 
@@ -57,6 +62,13 @@ def until_signal() -> asyncio.Event:
 
 async def serve(roles: Sequence[Role], settings: Settings, ended: asyncio.Event) -> None:
     """Starts the roles in order, runs until `ended` is set, and stops them in the same order."""
+    async with running(roles, settings):
+        await ended.wait()
+
+
+@contextlib.asynccontextmanager
+async def running(roles: Sequence[Role], settings: Settings) -> AsyncIterator[AdminServer]:
+    """The roles at work, each started in order, and the admin server over them; they stop in the same order."""
     admin = AdminServer(settings.admin, roles)
     started: list[Role] = []
     try:
@@ -66,7 +78,7 @@ async def serve(roles: Sequence[Role], settings: Settings, ended: asyncio.Event)
             await role.start()
             log.info("role_started", role=role.name)
         admin.ready = True
-        await ended.wait()
+        yield admin
     finally:
         admin.ready = False
         for role in started:

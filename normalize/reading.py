@@ -20,6 +20,7 @@ from moderato.records import (
     SignalKind,
     Span,
     Verdict,
+    record,
 )
 from moderato.sources import Source
 from moderato.times import rfc3339
@@ -29,7 +30,7 @@ from normalize.scale import FAIL_SAFE, Candidate, Judgement, PeoplesDecision, Ta
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Raw:
     """One raw record. `session_id`, `room` and `user` come from the session's token; `received_at` is RFC 3339."""
 
@@ -61,6 +62,7 @@ class Reading:
         "_normalized_at",
         "_version",
         "faults",
+        "occurred",
         "raw",
         "signals",
         "table",
@@ -76,6 +78,8 @@ class Reading:
         self.zone = view.zone
         self.verdicts: list[Verdict] = []
         self.signals: list[Signal] = []
+        self.occurred: list[float] = []
+        """When the judged contents ended, in epoch seconds, of those verdicts whose record tells."""
         self.faults: list[str] = []
         """Why parts of the record could not be read; any makes a copy in the dead letters."""
         self._version = view.tables.version
@@ -123,6 +127,11 @@ class Reading:
         The token's room stands in for a missing one; the token's user does not, since null means the whole room,
         unless the mapping passes it."""
         raw = self.raw
+        if span is not None and span.clock == "epoch":
+            occurred = span.end
+        occurred_at = None if occurred is None else rfc3339(occurred)
+        if occurred is not None and occurred_at is not None:
+            self.occurred.append(occurred)
         self.verdicts.append(
             Verdict(
                 id=f"{raw.id}#{len(self.verdicts)}",
@@ -147,7 +156,7 @@ class Reading:
                 keywords=tuple(keywords),
                 evidence=tuple(evidence),
                 span=span,
-                occurred_at=self._occurred_at(span, occurred),
+                occurred_at=occurred_at or raw.received_at,
                 received_at=raw.received_at,
                 normalized_at=self._normalized_at,
                 final=final,
@@ -210,6 +219,8 @@ class Reading:
     ) -> None:
         """Adds a signal. `code` and `message` are the vendor's."""
         raw = self.raw
+        if span is not None and span.clock == "epoch":
+            occurred = span.end
         self.signals.append(
             Signal(
                 id=f"{raw.id}#s{len(self.signals)}",
@@ -225,17 +236,12 @@ class Reading:
                 message=message,
                 text=text,
                 span=span,
-                occurred_at=self._occurred_at(span, occurred),
+                occurred_at=(None if occurred is None else rfc3339(occurred)) or raw.received_at,
                 received_at=raw.received_at,
                 normalized_at=self._normalized_at,
                 raw=raw.ref,
             )
         )
-
-    def _occurred_at(self, span: Span | None, occurred: float | None) -> str:
-        if span is not None and span.clock == "epoch":
-            occurred = span.end
-        return (rfc3339(occurred) if occurred is not None else None) or self.raw.received_at
 
 
 Mapper = Callable[[Raw, Reading], None]

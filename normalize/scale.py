@@ -5,7 +5,6 @@ The rules are those of docs/severity.md, section 1, in its order; the tables tha
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -13,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from moderato.errors import Fatal
-from moderato.records import Category, Decision, Severity
+from moderato.records import Category, Decision, Severity, record
 from moderato.sources import Source
 from moderato.yaml_file import read_mapping
 from normalize.payload import as_code
@@ -105,7 +104,7 @@ class VendorTable(_Model):
         return None if code is None else self.people[field].get(code)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Candidate:
     """One label that may win: its category (None when no table has it; none when it is a normal one) and rate 0..1."""
 
@@ -113,7 +112,7 @@ class Candidate:
     confidence: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Judgement:
     """The result of the rules, and their names in order."""
 
@@ -141,6 +140,13 @@ class Tables:
             for decision in (Decision.REVIEW, Decision.BLOCK)
             for category in Category
         }
+        # Most records have one candidate without a rate; what the rules make of it is known beforehand.
+        self._simple: dict[tuple[Decision, Category | None], Judgement] = {}
+        self._simple = {
+            (decision, category): self.judge(Source.SHUMEI_AUDIO, decision, (Candidate(category),))
+            for decision in Decision
+            for category in (None, *Category)
+        }
 
     def judge(
         self,
@@ -152,6 +158,10 @@ class Tables:
         suspect_low: bool = False,
     ) -> Judgement:
         """Steps 1 to 5, 7 and 8: a decision that the ordinary tables judge. `candidates` in the vendor's order."""
+        if len(candidates) == 1 and not suspect_low and (only := candidates[0]).confidence is None:
+            simple = self._simple.get((decision, only.category))
+            if simple is not None:
+                return simple
         unmapped = any(candidate.category is None for candidate in candidates)
         if decision is Decision.PASS:
             confidence = candidates[0].confidence if candidates else None

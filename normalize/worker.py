@@ -4,6 +4,7 @@ This is the hot module of the stage: no await, no log line and no metric a recor
 """
 
 import collections
+import time
 import traceback
 from collections.abc import Callable, Sequence
 
@@ -19,7 +20,7 @@ from moderato.errors import Poison
 from moderato.records import RawRef, Signal, Verdict
 from moderato.settings import Settings
 from moderato.sources import Source
-from moderato.times import epoch, now
+from moderato.times import now
 from normalize.mappings import MAPPINGS
 from normalize.reading import Raw, Reading, TenantView, read, unread
 from normalize.scale import BUILT_IN, built_in, load
@@ -50,6 +51,9 @@ def tenant_views(settings: Settings) -> dict[str, TenantView]:
     }
 
 
+_SOURCES = {str(source): source for source in Source}
+
+
 class Normalizer:
     """`views` by tenant; a tenant that is not in it (any more) gets the tables that ship with Moderato."""
 
@@ -72,8 +76,9 @@ class Normalizer:
                 results.emit("dead_letter", dead_letter(record, stage=NAME, reason=str(error), at=at))
                 continue
             reading, messages = self._read(raw, at, event.attribute("traceparent"))
-            for kind, message in messages:
-                results.emit(kind, message)
+            results.messages += messages
+            results.kinds["verdict"] += len(reading.verdicts)
+            results.kinds["signal"] += len(reading.signals)
             if reading.faults:
                 results.dead_lettered += 1
                 reason = "; ".join(reading.faults)
@@ -86,7 +91,7 @@ class Normalizer:
         results.count = tally.count
         return results
 
-    def _read(self, raw: Raw, at: str, traceparent: str | None) -> tuple[Reading, list[tuple[str, Message]]]:
+    def _read(self, raw: Raw, at: str, traceparent: str | None) -> tuple[Reading, list[Message]]:
         mapping, view = MAPPINGS[raw.source], self._views.get(raw.tenant, self._default)
         try:
             reading = read(mapping, raw, view, at)
@@ -102,11 +107,10 @@ class Normalizer:
 def _raw(record: Record, event: Event, at: str) -> Raw:
     """A consumed record as a mapping wants it. Raises Poison when it is no raw record of a known source."""
     if event.kind != "raw":
-        raise Poison(f"not a raw record: ce_type {event.attributes['type'][:60]!r}")
-    try:
-        source = Source(event.source)
-    except ValueError:
-        raise Poison(f"unknown source {event.source[:60]!r}") from None
+        raise Poison(f"not a raw record: ce_type {event.type[:60]!r}")
+    source = _SOURCES.get(event.source)
+    if source is None:
+        raise Poison(f"unknown source {event.source[:60]!r}")
     key = event.attribute("partitionkey") or ""
     return Raw(
         source=source,
@@ -123,9 +127,9 @@ def _raw(record: Record, event: Event, at: str) -> Raw:
     )
 
 
-def _messages(reading: Reading, traceparent: str | None) -> list[tuple[str, Message]]:
-    made = [("verdict", _message(topics.VERDICTS, "verdict", item, traceparent)) for item in reading.verdicts]
-    made += [("signal", _message(topics.SIGNALS, "signal", item, traceparent)) for item in reading.signals]
+def _messages(reading: Reading, traceparent: str | None) -> list[Message]:
+    made = [_message(topics.VERDICTS, "verdict", item, traceparent) for item in reading.verdicts]
+    made += [_message(topics.SIGNALS, "signal", item, traceparent) for item in reading.signals]
     return made
 
 
@@ -149,44 +153,42 @@ def _message(topic: str, kind: str, item: Verdict | Signal, traceparent: str | N
 
 
 class _Tally:
-    """Business metrics of one batch, counted in plain counters and handed to Prometheus once."""
+    """Business metrics of one batch: noted in plain containers, and handed to Prometheus once."""
 
     def __init__(self) -> None:
-        self.verdicts: collections.Counter[tuple[str, str, str]] = collections.Counter()
-        self.decisions: collections.Counter[tuple[str, str, str]] = collections.Counter()
-        self.tenants: collections.Counter[tuple[str, str]] = collections.Counter()
-        self.unmapped: collections.Counter[str] = collections.Counter()
-        self.degraded: collections.Counter[str] = collections.Counter()
-        self.signals: collections.Counter[tuple[str, str]] = collections.Counter()
-        self.times: list[tuple[str, str, str]] = []
+        self._verdicts: collections.Counter[tuple[str, str, str, str, str, str, bool, bool]] = (
+            collections.Counter()
+        )
+        self._signals: collections.Counter[tuple[str, str]] = collections.Counter()
+        self._ages: collections.defaultdict[str, list[float]] = collections.defaultdict(list)
 
     def add(self, reading: Reading) -> None:
         for verdict in reading.verdicts:
-            self.verdicts[verdict.source, verdict.severity, verdict.category] += 1
-            self.decisions[verdict.source, verdict.decision, verdict.judge] += 1
-            self.tenants[verdict.tenant, verdict.severity] += 1
-            self.times.append((verdict.source, verdict.occurred_at, verdict.normalized_at))
-            if verdict.unmapped:
-                self.unmapped[verdict.source] += 1
-            if verdict.degraded:
-                self.degraded[verdict.source] += 1
+            self._verdicts[
+                verdict.source,
+                verdict.tenant,
+                verdict.severity,
+                verdict.category,
+                verdict.decision,
+                verdict.judge,
+                verdict.unmapped,
+                verdict.degraded,
+            ] += 1
         for signal in reading.signals:
-            self.signals[signal.source, signal.kind] += 1
+            self._signals[signal.source, signal.kind] += 1
+        if reading.occurred:
+            self._ages[reading.raw.source] += reading.occurred
 
     def count(self) -> None:
-        for labels, number in self.verdicts.items():
-            metrics.VERDICTS.labels(*labels).inc(number)
-        for labels, number in self.decisions.items():
-            metrics.DECISIONS.labels(*labels).inc(number)
-        for pair, number in self.tenants.items():
-            metrics.TENANT_VERDICTS.labels(*pair).inc(number)
-        for source, number in self.unmapped.items():
-            metrics.UNMAPPED.labels(source).inc(number)
-        for source, number in self.degraded.items():
-            metrics.DEGRADED.labels(source).inc(number)
-        for pair, number in self.signals.items():
-            metrics.SIGNALS.labels(*pair).inc(number)
-        for source, occurred, normalized in self.times:
-            start, end = epoch(occurred), epoch(normalized)
-            if start is not None and end is not None:
-                metrics.VERDICT_AGE.labels(source).observe(max(0.0, end - start))
+        for verdict, number in self._verdicts.items():
+            source, tenant, severity, category, decision, judge, unmapped, degraded = verdict
+            metrics.VERDICTS.labels(source, severity, category).inc(number)
+            metrics.DECISIONS.labels(source, decision, judge).inc(number)
+            metrics.TENANT_VERDICTS.labels(tenant, severity).inc(number)
+            metrics.UNMAPPED.labels(source).inc(number * unmapped)
+            metrics.DEGRADED.labels(source).inc(number * degraded)
+        for signal, number in self._signals.items():
+            metrics.SIGNALS.labels(*signal).inc(number)
+        now = time.time()
+        for source, occurred in self._ages.items():
+            metrics.VERDICT_AGE.observe(source, (max(0.0, now - moment) for moment in occurred))

@@ -14,6 +14,8 @@ class Connection:
 
     bootstrap: str
     settings: Kafka
+    fetch_wait_ms: int = 200
+    """How long a broker may hold back the answer to a fetch for which it has nothing yet."""
 
     @classmethod
     def of(cls, settings: Kafka) -> "Connection":

@@ -13,6 +13,9 @@ from confluent_kafka import Producer
 from moderato import topics
 from moderato.errors import Fatal
 
+FETCH_WAIT_MS = 20
+"""For `Connection.fetch_wait_ms`: this broker always waits in full, also when records come in meanwhile."""
+
 
 class EmbeddedBroker:
     """A broker of this process with all of Moderato's topics, `partitions` each; it lives until `stop`."""

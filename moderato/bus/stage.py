@@ -110,7 +110,7 @@ class Stage:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=_FETCH_BYTES,
-            fetch_max_wait_ms=_FETCH_WAIT_MS,
+            fetch_max_wait_ms=self._connection.fetch_wait_ms,
             session_timeout_ms=_SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=_SESSION_TIMEOUT_MS // 5,
             rebalance_timeout_ms=_REBALANCE_TIMEOUT_MS,

@@ -38,9 +38,7 @@ def settings(
     *, secrets: Mapping[Source, dict[str, str]] = SECRETS, http: Mapping[str, Any] = {}, keys: bool = True
 ) -> Settings:
     """All sources of the tenant `default`, and only Shumei audio of the tenant `other`."""
-    sources = {
-        source: {"tokens": (TOKEN, OLD_TOKEN), "secrets": names} for source, names in secrets.items()
-    }
+    sources = {source: {"tokens": (TOKEN, OLD_TOKEN), "secrets": names} for source, names in secrets.items()}
     return Settings(
         **{
             "http": {"host": "127.0.0.1", "port": 0, **http},

@@ -35,12 +35,12 @@ def test_a_later_version_of_a_kind_is_poison_since_its_fields_may_mean_something
         ("ce_source", b"/sources/x"),
         ("ce_type", b"moderato.verdict.v2"),
     ]
-    with pytest.raises(Poison, match="moderato.verdict.v1 is due"):
+    with pytest.raises(Poison, match=r"moderato\.verdict\.v1 is due"):
         opened(consumed("verdict", b"{}", headers=headers), "verdict")
 
 
 def test_every_field_that_lacks_its_text_is_named() -> None:
-    with pytest.raises(Poison, match="^text is due in a, c, d$"):
+    with pytest.raises(Poison, match=r"^text is due in a, c, d$"):
         require_texts({"a": 1, "b": "x", "c": ""}, ("a", "b", "c", "d"))
     require_texts({"a": "x"}, ("a",))
 

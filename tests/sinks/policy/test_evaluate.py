@@ -73,7 +73,7 @@ def test_without_max_age_an_action_does_not_expire() -> None:
 
 @pytest.mark.parametrize("text", ["whenever", "2026-11-21T08:00:00", "9999-12-31T23:59:59Z"])
 def test_an_age_that_cannot_be_told_is_poison(text: str) -> None:
-    with pytest.raises(Poison, match="occurred_at .* is not a time"):
+    with pytest.raises(Poison, match=r"occurred_at .* is not a time"):
         actions([rule("r", {}, {"action": "kick", "max_age": "1m"})], verdict(occurred_at=text))
 
 

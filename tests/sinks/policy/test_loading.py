@@ -61,8 +61,8 @@ def test_a_file_with_many_faults_lists_them_all_with_line_place_and_suggestion(t
         "12:5: rules.2.id: 1 to 63 characters of A-Z a-z 0-9 . _ - are due, beginning with a letter or a digit",
         "13:24: rules.2.match.severity.0: 'hihg' is not known here; did you mean 'high'? (there are: none, low,"
         " medium, high, critical)",
-        "13:32: rules.2.match.degraded: true or false is due",
-        "13:51: rules.2.match.tenant: the list is empty",
+        "13:31: rules.2.match.degraded: true or false is due",
+        "13:50: rules.2.match.tenant: the list is empty",
         "14:27: rules.2.then.0.max_age: a number with its unit is due: 90s, 10m, 2h or 7d",
         "14:41: rules.2.then.0.message: the text is empty",
         "14:55: rules.2.then.1: this rule has the same action and target already",
@@ -104,11 +104,12 @@ def test_a_fault_behind_a_merge_key_has_the_line_of_what_holds_it(tmp_path: Path
           - {<<: *base, action: warn}
     """
     faults = faults_of(written(tmp_path, text))
-    assert [fault.partition(": ")[0] for fault in faults] == ["5:28", "6:9"]
+    assert [fault.partition(": ")[0] for fault in faults] == ["5:30", "6:9"]
 
 
 def test_an_alias_that_stands_in_itself_is_refused_and_does_not_hang(tmp_path: Path) -> None:
-    assert any(": rules" in fault for fault in faults_of(written(tmp_path, "rules: &a [*a]")))
+    [fault] = faults_of(written(tmp_path, "rules: &a [*a]"))
+    assert fault == "1:8: found unconstructable recursive node"
 
 
 def test_yaml_faults_and_missing_files_name_the_file(tmp_path: Path) -> None:

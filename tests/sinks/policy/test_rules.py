@@ -18,16 +18,17 @@ def test_durations_have_a_number_and_a_unit(text: str, length: float) -> None:
     "text", ["", "10", "m", "10 m", "-5s", "1h30m", "1e3s", "٣s", "0s", "3651d", "9999999999s", 10, None]
 )
 def test_what_is_no_duration_is_refused(text: object) -> None:
-    with pytest.raises(ValueError, match="due$|7d$"):
+    with pytest.raises(ValueError, match=r"due$|7d$"):
         seconds(text)
 
 
 @given(st.text(max_size=30))
-def test_any_text_gives_a_duration_or_a_clear_refusal(text: str) -> None:
+def test_any_text_gives_a_duration_in_bounds_or_is_refused(text: str) -> None:
     try:
-        assert 0 < seconds(text) <= 3650 * 86400
-    except ValueError as error:
-        assert "due" in str(error)
+        length = seconds(text)
+    except ValueError:
+        return
+    assert 0 < length <= 3650 * 86400
 
 
 def test_every_type_of_action_has_a_natural_target() -> None:
