@@ -50,4 +50,5 @@ class Endpoint:
 
     def settings(self, **changes: Any) -> Webhook:
         url = str(self.server.make_url("/hooks?token=secret-in-url"))
-        return Webhook(**({"url": url, "secrets": [SECRET], "timeout": 5, "allow_private": True} | changes))
+        plain: dict[str, Any] = {"url": url, "secrets": [SECRET], "timeout": 5, "allow_private": True}
+        return Webhook(**(plain | changes))

@@ -12,6 +12,7 @@ from moderato.bus.connection import Connection
 from moderato.bus.publisher import Message, Publisher
 from moderato.bus.stage import Results
 from moderato.errors import Fatal
+from moderato.lifecycle import Role
 from moderato.metrics import REGISTRY
 from moderato.records import OutcomeState
 from moderato.settings import Settings, Tenant
@@ -363,7 +364,7 @@ async def test_from_a_verdict_on_kafka_to_a_webhook_that_verifies_and_an_outcome
     fresh = verdict(occurred_at=now())
     old = verdict(id="old#0", user="u-43")
     await publish(connection, [message_of(fresh), message_of(old)])
-    roles = [policy_worker.role(settings, connection), role(settings, connection)]
+    roles: list[Role] = [policy_worker.role(settings, connection), role(settings, connection)]
     for each in roles:
         await each.start()
     outcomes = await read_all(connection, topics.OUTCOMES, 4)

@@ -53,7 +53,9 @@ async def test_the_cloudevents_sdk_reads_an_action() -> None:
     event = from_binary_event(KafkaMessage(dict(message.headers), message.key, message.value))
     assert event.get_type() == "moderato.action.v1"
     assert event.get_source() == "/sources/shumei_audio"
-    assert event.get_data()["rule"]["id"] == "r"
+    data = event.get_data()
+    assert isinstance(data, dict)
+    assert data["rule"]["id"] == "r"
 
 
 async def test_every_record_has_one_fate_and_the_numbers_add_up() -> None:

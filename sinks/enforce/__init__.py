@@ -1,0 +1,1 @@
+"""The enforcer: actions -> outcomes, through one executor a tenant."""

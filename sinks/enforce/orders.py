@@ -1,0 +1,79 @@
+"""An action as the enforcer reads it: what decides about carrying it out, and the JSON as it came for the rest."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from moderato.errors import Poison
+from moderato.records import RuleRef, Target
+from moderato.times import epoch
+from sinks.events import Record, opened, require_texts, text_in
+
+_REQUIRED = ("id", "tenant", "type", "mode", "source", "occurred_at", "created_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """`type`, `mode` and `source` may be words that this version does not know. `expires` is epoch seconds; `data` is
+    the action's JSON; `place` is the record's partition and offset."""
+
+    id: str
+    tenant: str
+    type: str
+    target: Target
+    mode: str
+    rule: RuleRef
+    source: str
+    session_id: str | None
+    message: str | None
+    occurred_at: str
+    created_at: str
+    expires: float | None
+    data: bytes
+    place: str
+    traceparent: str | None
+
+    @property
+    def key(self) -> str:
+        """The partition key: what hits one target happens in order."""
+        return f"{self.tenant}/{self.target.id}"
+
+
+def read_order(record: Record) -> Order:
+    """Raises Poison when the record is no action, or its expiry cannot be read: it might be too late for it."""
+    event, action = opened(record, "action")
+    require_texts(action, _REQUIRED)
+    target, rule = _part(action, "target", ("kind", "id")), _part(action, "rule", ("id", "version"))
+    return Order(
+        id=action["id"],
+        tenant=action["tenant"],
+        type=action["type"],
+        target=Target(cast(Any, target["kind"]), target["id"]),
+        mode=action["mode"],
+        rule=RuleRef(rule["id"], rule["version"]),
+        source=action["source"],
+        session_id=text_in(action, "session_id"),
+        message=text_in(action, "message"),
+        occurred_at=action["occurred_at"],
+        created_at=action["created_at"],
+        expires=_expiry(action.get("expires_at")),
+        data=event.data,
+        place=f"{record.partition}-{record.offset}",
+        traceparent=event.attribute("traceparent"),
+    )
+
+
+def _part(action: dict[str, Any], name: str, fields: tuple[str, ...]) -> dict[str, Any]:
+    part = action.get(name)
+    if not isinstance(part, dict):
+        raise Poison(f"an object is due in {name}")
+    require_texts(part, fields)
+    return part
+
+
+def _expiry(text: Any) -> float | None:
+    if text is None:
+        return None
+    expires = epoch(text) if isinstance(text, str) else None
+    if expires is None:
+        raise Poison("expires_at is not a time")
+    return expires

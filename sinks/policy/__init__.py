@@ -1,0 +1,1 @@
+"""The policy stage: verdicts -> actions, by rules from a YAML file."""

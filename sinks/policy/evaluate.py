@@ -1,0 +1,122 @@
+"""One verdict -> the actions that a policy demands. Pure: no clock, no I/O, and the same ids at every replay."""
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import Any, cast
+
+import orjson
+
+from moderato.errors import Poison
+from moderato.records import Action, ActionType, RuleRef, Target, Verdict
+from moderato.sources import Source
+from moderato.times import epoch, rfc3339
+from sinks.events import text_in
+from sinks.policy.matching import Matcher
+from sinks.policy.rules import TARGETS, Policy, Rule, TargetKind, Then
+
+_FIELDS: dict[TargetKind, str] = {
+    "user": "user",
+    "room": "room",
+    "account": "account",
+    "session": "session_id",
+}
+# A review or a notice reaches a person whatever is known of the verdict: the nearest to the speaker wins.
+_NEAREST: tuple[TargetKind, ...] = ("user", "room", "session", "account")
+_FOR_PEOPLE = (ActionType.REVIEW, ActionType.NOTIFY)
+
+
+class Evaluator:
+    """A policy, compiled."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self._matcher = Matcher(policy.rules)
+
+    def evaluate(self, verdict: dict[str, Any], now: str) -> list[Action]:
+        """The actions for a verdict as `reading.read_verdict` gives it, in the order of the rules; `now` is RFC 3339.
+        Raises Poison when a rule with `max_age` matches and `occurred_at` is no time."""
+        return [
+            action for rule in self._matcher.matching(verdict) for action in self._actions(rule, verdict, now)
+        ]
+
+    def _actions(self, rule: Rule, verdict: dict[str, Any], now: str) -> Iterator[Action]:
+        made: list[tuple[ActionType, Target]] = []
+        lacking: list[str] = []
+        for then in rule.then:
+            target = _target(then, verdict)
+            if target is None:
+                lacking.append(f"{then.action}: the verdict names no {_wanted(then)}")
+            elif (then.action, target) not in made:
+                made.append((then.action, target))
+                yield self._action(rule, then, target, verdict, now)
+        review = (ActionType.REVIEW, _nearest(verdict))
+        if lacking and review not in made:
+            # Nobody can be hit, but what was judged is grave enough for a rule: a person decides, however late.
+            instead = Then(action=review[0], message="; ".join(lacking)[:500])
+            yield self._action(rule, instead, review[1], verdict, now)
+
+    def _action(self, rule: Rule, then: Then, target: Target, verdict: dict[str, Any], now: str) -> Action:
+        return Action(
+            id=_id(rule, then.action, target, verdict),
+            tenant=verdict["tenant"],
+            type=then.action,
+            target=target,
+            mode=rule.mode,
+            rule=RuleRef(rule.id, self.policy.version),
+            source=cast(Source, verdict["source"]),
+            session_id=text_in(verdict, "session_id"),
+            task_id=text_in(verdict, "task_id"),
+            room=text_in(verdict, "room"),
+            user=text_in(verdict, "user"),
+            account=text_in(verdict, "account"),
+            duration=then.duration,
+            message=then.message,
+            occurred_at=verdict["occurred_at"],
+            created_at=now,
+            expires_at=None if then.max_age is None else _expiry(verdict["occurred_at"], then.max_age),
+            # As it was read: fields and words that this version does not know ride along.
+            verdict=cast(Verdict, verdict),
+        )
+
+
+def _wanted(then: Then) -> TargetKind:
+    return then.target or TARGETS[then.action][0]
+
+
+def _target(then: Then, verdict: dict[str, Any]) -> Target | None:
+    """Whom an action hits; None when the verdict does not name it and no other target would do."""
+    for_people = then.action in _FOR_PEOPLE
+    if then.target or not for_people:
+        kind = _wanted(then)
+        if found := text_in(verdict, _FIELDS[kind]):
+            return Target(kind, found)
+    return _nearest(verdict) if for_people else None
+
+
+def _nearest(verdict: dict[str, Any]) -> Target:
+    for kind in _NEAREST:
+        if found := text_in(verdict, _FIELDS[kind]):
+            return Target(kind, found)
+    return Target("task", text_in(verdict, "task_id") or verdict["id"])
+
+
+def _id(rule: Rule, action: ActionType, target: Target, verdict: dict[str, Any]) -> str:
+    # Sources number their records each for itself, and two tenants may be sent the same one.
+    parts = [
+        verdict["tenant"],
+        verdict["source"],
+        verdict["id"],
+        rule.id,
+        action.value,
+        target.kind,
+        target.id,
+    ]
+    return f"act_{blake2b(orjson.dumps(parts), digest_size=16).hexdigest()}"
+
+
+def _expiry(occurred_at: str, max_age: float) -> str:
+    occurred = epoch(occurred_at)
+    expires = None if occurred is None else rfc3339(occurred + max_age)
+    if expires is None:
+        raise Poison(f"occurred_at {occurred_at[:40]!r} is not a time")
+    return expires
