@@ -6,9 +6,9 @@ types are in docs/schemas (`moderato schema`).
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Literal, TypeVar, dataclass_transform
 
+from moderato.names import Name
 from moderato.sources import Source
 
 _T = TypeVar("_T")
@@ -23,7 +23,7 @@ def record(cls: type[_T]) -> type[_T]:
     return dataclass(cls)
 
 
-class Severity(StrEnum):
+class Severity(Name):
     NONE = "none"
     LOW = "low"
     MEDIUM = "medium"
@@ -39,13 +39,13 @@ class Severity(StrEnum):
 _LEVELS: dict[str, int] = {name: level for level, name in enumerate(Severity)}
 
 
-class Decision(StrEnum):
+class Decision(Name):
     PASS = "pass"  # noqa: S105 - a decision, no password
     REVIEW = "review"
     BLOCK = "block"
 
 
-class Category(StrEnum):
+class Category(Name):
     NONE = "none"
     POLITICS = "politics"
     TERRORISM = "terrorism"
@@ -65,13 +65,13 @@ class Category(StrEnum):
     OTHER = "other"
 
 
-class Media(StrEnum):
+class Media(Name):
     AUDIO = "audio"
     IMAGE = "image"
     TEXT = "text"
 
 
-class Judge(StrEnum):
+class Judge(Name):
     """Who decided: the vendor's machine, the vendor's reviewers, or our customer's own reviewers."""
 
     MACHINE = "machine"
@@ -79,7 +79,7 @@ class Judge(StrEnum):
     CUSTOMER_HUMAN = "customer_human"
 
 
-class SignalKind(StrEnum):
+class SignalKind(Name):
     TASK_STARTED = "task_started"
     TASK_ENDED = "task_ended"
     TASK_FAILED = "task_failed"
@@ -94,7 +94,7 @@ class SignalKind(StrEnum):
     USER_KICKED = "user_kicked"
 
 
-class ActionType(StrEnum):
+class ActionType(Name):
     NOTIFY = "notify"
     REVIEW = "review"
     WARN = "warn"
@@ -105,7 +105,7 @@ class ActionType(StrEnum):
     STOP_SESSION = "stop_session"
 
 
-class OutcomeState(StrEnum):
+class OutcomeState(Name):
     DONE = "done"
     FAILED = "failed"
     EXPIRED = "expired"

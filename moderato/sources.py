@@ -3,10 +3,10 @@
 Adding a source starts here (see CONTRIBUTING.md); every registry in the other packages is keyed by this enum.
 """
 
-from enum import StrEnum
+from moderato.names import Name
 
 
-class Source(StrEnum):
+class Source(Name):
     AGORA_VOICE = "agora_voice"
     AGORA_VIDEO = "agora_video"
     AGORA_NCS = "agora_ncs"

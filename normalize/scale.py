@@ -89,6 +89,12 @@ class VendorTable(_Model):
     people: dict[str, Annotated[dict[str, PeoplesDecision], BeforeValidator(_codes_as_text)]] = {}
     labels: dict[str, Annotated[dict[str, Category], BeforeValidator(_codes_as_text)]] = {}
 
+    def __hash__(self) -> int:
+        return id(self)  # a table is built once; caches are keyed by it
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
     def decision(self, field: str, word: Any) -> Decision | None:
         """The decision for a vendor's word in `field`; None when the table does not have it."""
         code = as_code(word)

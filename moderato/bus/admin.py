@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exports without __all__
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+)
 
 from moderato.bus.connection import Connection
 from moderato.errors import Fatal
@@ -118,7 +123,7 @@ class Admin:
         Raises Fatal."""
         partitions = self.cluster().partitions
         wanted = {
-            TopicPartition(topic, partition): OffsetSpec.max_timestamp()
+            TopicPartition(topic, partition): OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]
             for topic in topics
             for partition in range(partitions.get(topic, 0))
         }

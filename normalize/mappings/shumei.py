@@ -84,16 +84,9 @@ def read(raw: Raw, out: Reading, product: Product) -> None:
 def _record(top: Object, segment: str | None, task: str | None) -> _Record:
     detail = opened_in(top, "detail") or _NOTHING
     video = opened_in(top, "videoDetail") or _NOTHING
-    places = [place for place in (top, video, detail) if place]
-    auxes: list[Object] = []
-    params: list[Object] = []
-    for place in places:
-        aux = opened_in(place, "auxInfo")
-        if aux:
-            auxes.append(aux)
-        given = opened_in(place, "requestParams")
-        if given:
-            params.append(given)
+    places = [place for place in (top, video, detail) if place] if detail or video else [top]
+    auxes = [aux for place in places if (aux := opened_in(place, "auxInfo"))]
+    params = [given for place in places if (given := opened_in(place, "requestParams"))]
     return _Record(top, detail, video, places, auxes, params, segment, task)
 
 
@@ -161,7 +154,7 @@ def _read_content(media: Media, content: Json, record: _Record, out: Reading, pr
         labelled = record.top
     words, listed = _keywords(content, risk, ocr)
     labels, candidates = risk_labels(labelled, decision, out.table, product.risk_types[media], listed)
-    labels += business_labels(content)
+    tags = business_labels(content)
     record.room = _room(aux, record)
     span, record.end = span_of(media, (aux, risk, content, record.video), out.zone)
     out.verdict(
@@ -172,7 +165,7 @@ def _read_content(media: Media, content: Json, record: _Record, out: Reading, pr
         room=record.room,
         user=_user(aux, record),
         account=_param("tokenId", record),
-        labels=labels,
+        labels=[*labels, *tags],
         text=_text(content, risk, ocr),
         keywords=words,
         evidence=_evidence(content, risk, record),
@@ -284,10 +277,10 @@ def _keywords(content: Object, risk: Object, ocr: Object) -> tuple[list[str], bo
 def _evidence(content: Object, risk: Object, record: _Record) -> list[Evidence]:
     found: list[Evidence] = []
     for key, kind in _URLS:
-        url = as_text(content.get(key)) or as_text(risk.get(key))
+        url = as_text(content.get(key) or risk.get(key))
         if url:
             found.append(Evidence(url, kind))
-    clip = as_text(content.get("videoUrl")) or as_text(record.video.get("videoUrl"))
+    clip = as_text(content.get("videoUrl") or record.video.get("videoUrl"))
     if clip:
         found.append(Evidence(clip, "video"))
     return found

@@ -1,5 +1,6 @@
 """Shumei's labels: which of them may decide (candidates), and all of them as they are kept in a verdict."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from moderato.records import Category, Decision, Label
@@ -12,7 +13,9 @@ _OWN_LIST = "命中自定义名单"
 _CANDIDATES: dict[Category | None, Candidate] = {
     category: Candidate(category) for category in (None, *Category)
 }
-_LONGEST_CACHED = 40  # characters of a tag and its value
+_WORDS = ("riskLabel1", "riskLabel2", "riskLabel3", "riskDescription")
+_TEXTS = frozenset((str, type(None)))
+_LONGEST_CACHED = 120  # characters of all words, or of a tag and its value
 # Tags that are objects or lists of them; `song` is a bare number.
 _TAGS_WITH_PROBABILITY = frozenset(("gender", "timbre", "language"))
 
@@ -29,10 +32,21 @@ def is_labelled(record: Object) -> bool:
 
 def risk_labels(
     record: Object, decision: Decision, table: VendorTable, risk_type: str, listed: bool
-) -> tuple[list[Label], list[Candidate]]:
+) -> tuple[Sequence[Label], Sequence[Candidate]]:
     """Every risk label of a record, each once, and those that may decide: the record's own, and those of allLabels at
     the record's riskLevel. `risk_type` is the table of the older layouts' numbers; `listed`: a word of the customer's
     own lists was found, so that a label no table has is the customer's own."""
+    if not record.get("allLabels") and record.get("riskType") is None:
+        get = record.get
+        words = (get("riskLabel1"), get("riskLabel2"), get("riskLabel3"), get("riskDescription"))
+        if _TEXTS.issuperset(map(type, words)) and sum(map(len, filter(None, words))) <= _LONGEST_CACHED:
+            return _cached_risk_labels(*words, decision, table, risk_type, listed)
+    return _risk_labels(record, decision, table, risk_type, listed)
+
+
+def _risk_labels(
+    record: Object, decision: Decision, table: VendorTable, risk_type: str, listed: bool
+) -> tuple[Sequence[Label], Sequence[Candidate]]:
     own_list = record.get("riskDescription") == _OWN_LIST
     listed = listed or own_list
     labels: dict[str, Label] = {}
@@ -55,7 +69,23 @@ def risk_labels(
             if table.decision("riskLevel", entry.get("riskLevel")) is decision:
                 candidates.append(_CANDIDATES[category])
             _keep(entry, code, category, labels)
-    return list(labels.values()), [_CANDIDATES[Category.CUSTOM]] if own_list else candidates
+    return tuple(labels.values()), (_CANDIDATES[Category.CUSTOM],) if own_list else candidates
+
+
+@lru_cache(maxsize=4096)
+def _cached_risk_labels(
+    label1: str | None,
+    label2: str | None,
+    label3: str | None,
+    description: str | None,
+    decision: Decision,
+    table: VendorTable,
+    risk_type: str,
+    listed: bool,
+) -> tuple[Sequence[Label], Sequence[Candidate]]:
+    """There are a few hundred combinations of the three levels, and labels are immutable: verdicts may share them."""
+    record = dict(zip(_WORDS, (label1, label2, label3, description), strict=True))
+    return _risk_labels(record, decision, table, risk_type, listed)
 
 
 def _category(table: VendorTable, field: str, code: str, listed: bool) -> Category | None:
@@ -79,6 +109,8 @@ def business_labels(record: Object) -> list[Label]:
     labels: list[Label] = []
     for key in ("businessLabels", "audioTags"):
         value = record.get(key)
+        if not value and isinstance(value, dict | list):
+            continue
         if isinstance(value, dict):
             for tag, content in value.items():
                 _keep_tag(tag, content, labels)
