@@ -7,6 +7,7 @@ are the same for every callback of a source, so that one object serves them all.
 import time
 from collections.abc import Sequence
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 
 import orjson
@@ -74,6 +75,11 @@ class Acknowledgement:
 
 def refusal(refused: Refused, *, keep_alive: bool) -> Answer:
     """The one-line JSON error of a refused request."""
-    body = orjson.dumps({"error": refused.code, "detail": refused.detail}, option=orjson.OPT_APPEND_NEWLINE)
     close = not keep_alive or refused.code in CLOSING
-    return Answer(STATUS[refused.code], body, close=close, headers=refused.headers)
+    return _refusal(refused.code, refused.detail, tuple(refused.headers), close)
+
+
+@lru_cache(maxsize=256)  # details are fixed texts, and a flood of refusals should cost little
+def _refusal(code: str, detail: str, headers: tuple[Header, ...], close: bool) -> Answer:
+    body = orjson.dumps({"error": code, "detail": detail}, option=orjson.OPT_APPEND_NEWLINE)
+    return Answer(STATUS[code], body, close=close, headers=headers)

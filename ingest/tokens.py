@@ -16,7 +16,7 @@ from moderato.errors import Fatal
 from moderato.sources import Source
 
 _REMEMBERED = (
-    4096  # sessions at work at one time, about; verifying one that is not remembered costs some 30 µs
+    4096  # sessions at work at one time, about; verifying one that is not remembered costs some 15 µs
 )
 
 

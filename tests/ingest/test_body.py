@@ -1,11 +1,15 @@
+import asyncio
 import gzip
 import zlib
+from unittest.mock import Mock
 
 import pytest
+from aiohttp import StreamReader
+from aiohttp.http_exceptions import TransferEncodingError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.body import inflate
+from ingest.body import inflate, read
 from ingest.refusals import Refused
 
 LIMIT = 1000
@@ -59,8 +63,19 @@ def test_other_encodings_are_not_supported(encoding: str) -> None:
 @given(st.binary(), st.sampled_from(["gzip", "deflate"]))
 def test_any_bytes_are_inflated_or_refused(body: bytes, encoding: str) -> None:
     try:
-        inflated = inflate(body, encoding, LIMIT)
+        outcome = "fits" if len(inflate(body, encoding, LIMIT)) <= LIMIT else "too long"
     except Refused as refused:
-        assert refused.code in ("bad_encoding", "body_too_large")
-    else:
-        assert len(inflated) <= LIMIT
+        outcome = refused.code
+    assert outcome in ("fits", "bad_encoding", "body_too_large")
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [(TransferEncodingError("bad chunk"), Refused), (ConnectionResetError(), ConnectionResetError)],
+)
+async def test_a_body_that_breaks_off_says_why(fault: Exception, expected: type[Exception]) -> None:
+    content = StreamReader(Mock(), 2**16, loop=asyncio.get_running_loop())
+    content.feed_data(b"{")
+    content.set_exception(fault)
+    with pytest.raises(expected):
+        await read(content, LIMIT, 1.0)

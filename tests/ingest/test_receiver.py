@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from ingest.signatures import agora_video_checksum
 from ingest.tokens import Capabilities, Capability
 from moderato.bus.embedded import EmbeddedBroker
 from moderato.sources import Source
@@ -151,8 +152,6 @@ async def observing(broker: EmbeddedBroker) -> AsyncIterator[Bench]:
 
 
 async def test_agora_videos_signature_is_counted_and_never_refused(observing: Bench) -> None:
-    from ingest.signatures import agora_video_checksum
-
     checksum = agora_video_checksum("https://us/cb", "200", "a.jpg", "r")
     matching = f'{{"requestId":"r","code":200,"object":"a.jpg","checksum":"{checksum}"}}'
     for body in (matching.encode(), samples.AGORA_VIDEO, b"{}"):

@@ -19,9 +19,10 @@ content_types = st.sampled_from(
     ["", "application/json", "application/x-www-form-urlencoded", "text/plain", "application/octet-stream"]
 )
 scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text()
-keys = st.sampled_from(
-    ["antispam", "evidences", "reviewEvidences", "asr", "taskId", "segmentId", "startTime", "speakerId", "censorSource", "requestId", "statCode", "serviceId", "data", "request_id", "audit_status", "payload", "sid", "sequence", "eventType", "noticeId", "object", "channelName", "channelId", "content", "checksum", "callbackData", "signature", "secretId", "dataId", "code"]
-)
+NAMES = """antispam evidences reviewEvidences asr taskId segmentId startTime speakerId censorSource requestId statCode
+    serviceId data request_id audit_status payload sid sequence eventType noticeId object channelName channelId
+    content checksum callbackData signature secretId dataId code"""
+keys = st.sampled_from(NAMES.split())
 json_values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys | st.text(), inner, max_size=5)
 )
