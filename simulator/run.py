@@ -48,6 +48,11 @@ class Simulation:
         shares = Shares(duplicates, late, out_of_order, malformed)
         self._traffic = Traffic(make_feeds(base_url, targets, rooms, seed), mix, shares, Random(seed))
         self._open: set[asyncio.Task[None]] = set()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Nothing new is called; `run` then ends as it would after its time."""
+        self._stopped = True
 
     async def run(self, seconds: float) -> Counters:
         """Calls for `seconds`, lets what is in flight end, and cuts off what still waits for a retry."""
@@ -63,7 +68,7 @@ class Simulation:
     async def _call(self, group: asyncio.TaskGroup, courier: Courier, seconds: float) -> None:
         made = 0
         began = time.monotonic()
-        while (elapsed := time.monotonic() - began) < seconds:
+        while (elapsed := time.monotonic() - began) < seconds and not self._stopped:
             while made < elapsed * self._rate and len(self._open) < _MAX_OPEN:
                 made += self._start_next(group, courier)
             await asyncio.sleep(_TICK)
