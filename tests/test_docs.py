@@ -1,18 +1,24 @@
 """What the documents claim, run."""
 
 import asyncio
+import base64
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from ingest.routes import check_settings
 from moderato import topics
 from moderato.bus.connection import Connection
 from moderato.bus.publisher import Message, Publisher
 from moderato.codec import encode
+from moderato.settings import load
 from moderato.sources import Source
+from normalize.scale import BUILT_IN
+from normalize.scale import load as load_tables
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
@@ -74,6 +80,39 @@ def test_the_memory_of_the_documents_consumer_is_bounded() -> None:
     exec(compile(code, "docs/consuming.md", "exec"), document)
     seen = document["Seen"](size=2)
     assert [seen.first_time(id) for id in "abacb"] == [True, True, False, True, True]
+
+
+def configurations(path: Path) -> list[str]:
+    blocks = re.findall(r"^( *)```yaml\n(.*?)^ *```", path.read_text(encoding="utf-8"), re.S | re.M)
+    return [textwrap.dedent(block) for _, block in blocks if "tenants:" in block]
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", ROOT / "docs/configuration.md"], ids=lambda path: path.name
+)
+def test_the_configurations_in_the_documents_are_accepted(path: Path, tmp_path: Path) -> None:
+    secret = base64.b64encode(bytes(range(32))).decode()
+    for text in configurations(path):
+        files = set(re.findall(r"/(?:run/secrets|etc)/[\w./-]+", text))
+        for name in files:
+            local = tmp_path / name.lstrip("/")
+            local.parent.mkdir(parents=True, exist_ok=True)
+            local.write_text(secret)
+            text = text.replace(name, str(local))
+        config = tmp_path / "moderato.yaml"
+        config.write_text(text, encoding="utf-8")
+        settings = load(config)
+        assert settings.tenants
+        assert check_settings(settings) == []
+    assert configurations(path)
+
+
+def test_the_tables_in_the_document_are_accepted(tmp_path: Path) -> None:
+    text = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    [block] = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.S) if "version: acme" in block]
+    overrides = tmp_path / "acme.yaml"
+    overrides.write_text(block, encoding="utf-8")
+    assert load_tables(BUILT_IN, overrides).version == "2026.11.1+acme.3"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
