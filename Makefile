@@ -49,8 +49,8 @@ endif
 bench: $(VENV)/.test ## requests and records per second, CPU per 100,000 (KAFKA_BOOTSTRAP=host:port adds a real broker)
 	$(BIN)/python -m tests.bench $(ARGS)
 
-schemas: $(VENV)/.run ## write docs/schemas from the record types
-	$(BIN)/moderato schema --write docs/schemas
+schemas: $(VENV)/.run ## write docs/schemas and docs/asyncapi.json from the record types
+	$(BIN)/moderato schema --write docs
 
 lock: $(VENV)/.test ## resolve requirements/*.in again (needs `uv`)
 	for f in build run test dev; do uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/$$f.in -o requirements/$$f.txt || exit 1; done

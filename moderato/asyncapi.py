@@ -8,6 +8,7 @@ from moderato.schemas import Schema, components
 from moderato.sources import Source
 from moderato.topics import Topic
 
+_VERSION = "1.0.0"  # of the contract: its first number is the v1 of every ce_type
 _BINDING = "0.5.0"  # of AsyncAPI's Kafka bindings
 _TEXT: Schema = {"type": "string"}
 
@@ -37,8 +38,8 @@ _RECORDS = {
 }
 
 
-def document(version: str) -> dict[str, Any]:
-    """The whole document; `version` is that of the distribution."""
+def document() -> dict[str, Any]:
+    """The whole document."""
     messages = {"raw": _raw(), "deadLetter": _dead_letter()}
     messages |= {kind: _message(kind, *about[1:]) for kind, about in _RECORDS.items()}
     of_topic = {topics.raw(source): "raw" for source in Source} | {topics.DEAD_LETTERS: "deadLetter"}
@@ -47,7 +48,7 @@ def document(version: str) -> dict[str, Any]:
         "asyncapi": "3.1.0",
         "info": {
             "title": "Moderato",
-            "version": version,
+            "version": _VERSION,
             "description": "What live-content moderation vendors say, on one severity scale, and what was done about "
             "it. Messages are CloudEvents 1.0 in Kafka's binary mode, delivered at least once: drop "
             "duplicates by `ce_id`. Fields are only ever added, and enums are open.",

@@ -84,7 +84,7 @@ class Publisher:
         except (TimeoutError, KafkaError, OSError) as error:
             await producer.stop()
             raise Fatal(
-                f"kafka.bootstrap {self._connection.bootstrap}: {error or 'no answer'} "
+                f"kafka.bootstrap {self._connection.bootstrap}: {str(error) or 'no answer'} "
                 f"(topics are made by `moderato topics create`)"
             ) from error
 

@@ -120,7 +120,7 @@ class Stage:
             async with asyncio.timeout(30.0):
                 await self._consumer.start()
         except (TimeoutError, KafkaError, OSError) as error:
-            raise Fatal(f"kafka.bootstrap {self._connection.bootstrap}: {error or 'no answer'}") from error
+            raise Fatal(f"kafka.bootstrap {self._connection.bootstrap}: {str(error) or 'no answer'}") from error
         self._consumer.subscribe(self._consumes, listener=_Listener(self))
         self._loop_task = asyncio.create_task(self._run(), name=f"stage {self.name}")
 

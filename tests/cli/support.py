@@ -37,7 +37,7 @@ def moderato(*arguments: object, stdin: bytes = b"") -> Ended:
         code = main()
         out.flush()
         err.flush()
-    return Ended(code, out.buffer.getvalue().decode(), err.buffer.getvalue().decode())  # type: ignore[attr-defined]
+    return Ended(code, out.buffer.getvalue().decode(), err.buffer.getvalue().decode())
 
 
 def body(source: str, name: str) -> bytes:

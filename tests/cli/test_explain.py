@@ -199,7 +199,9 @@ def test_a_reader_gets_each_answer_before_it_sends_the_next_line() -> None:
 
 def test_bytes_pass_a_real_process_unharmed() -> None:
     command = [sys.executable, "-m", "moderato.cli.main", "explain", "--source", "yidun_audio", "--json"]
-    ended = subprocess.run(command, input=body("yidun_audio", "v4_push.form"), capture_output=True, timeout=30)
+    ended = subprocess.run(
+        command, input=body("yidun_audio", "v4_push.form"), capture_output=True, timeout=30
+    )
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert json.loads(ended.stdout.splitlines()[0])["record"]["text"] == "示例"
 
@@ -245,14 +247,18 @@ def test_a_wrong_command_says_what_is_wrong_in_one_line(arguments: list[str], me
 
 
 def test_vendors_cannot_write_to_the_terminal() -> None:
-    given = body("shumei_audio", "v4_flat_pass.json").replace("坚持".encode(), b"\\u001b[2J\\u0007evil\\u202e")
+    given = body("shumei_audio", "v4_flat_pass.json").replace(
+        "坚持".encode(), b"\\u001b[2J\\u0007evil\\u202e"
+    )
     ended = moderato("explain", "--source=shumei_audio", stdin=given)
     assert "\\x1b[2J\\x07evil\\u202e" in ended.out
     assert "\x1b" not in ended.out
 
 
 def test_at_a_terminal_long_text_wraps_under_its_column() -> None:
-    ended = moderato("explain", "--source=shumei_audio", "--json", stdin=body("shumei_audio", "v4_flat_pass.json"))
+    ended = moderato(
+        "explain", "--source=shumei_audio", "--json", stdin=body("shumei_audio", "v4_flat_pass.json")
+    )
     record = records(ended)[0]["record"]
     verdict = _verdict(record | {"text": "word " * 60})
     text = io.StringIO()
