@@ -30,7 +30,7 @@ class Target:
         return f"{base.rstrip('/')}/v1/callbacks/{self.source}/{self.tenant}/{self.token}"
 
 
-def example_targets(tenant: str = "default", token: str = "simulated-token") -> tuple[Target, ...]:  # noqa: S107
+def example_targets(tenant: str = "default", token: str = "simulated-vendor-token") -> tuple[Target, ...]:  # noqa: S107
     """A target for every source, with secrets that are no secret: for trying out on one machine."""
     return tuple(Target(source, tenant, token, _EXAMPLE_SECRETS.get(source, {})) for source in Source)
 

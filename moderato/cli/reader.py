@@ -68,7 +68,7 @@ class Reader:
             content_type=given.content_type,
             received_at=at,
             ref=RawRef(topics.raw(given.source), 0, offset, identity.id),
-            task_id=identity.task,
+            task_id=identity.task if identity.task != identity.id else None,  # no task is named then
         )
         mapping = MAPPINGS[given.source]
         try:

@@ -32,7 +32,7 @@ async def receiver(
         return web.json_response({"code": code}, status=status)
 
     application = web.Application()
-    application.router.add_post("/v1/callbacks/{source}/default/simulated-token", handler)
+    application.router.add_post("/v1/callbacks/{source}/default/simulated-vendor-token", handler)
     async with TestServer(application) as server:
         yield str(server.make_url("")), arrived
 

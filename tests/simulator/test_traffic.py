@@ -49,7 +49,7 @@ def test_sources_take_turns() -> None:
 
 def test_callbacks_go_to_their_tenants_address() -> None:
     dispatch = turns(traffic(), 1)[0]
-    assert dispatch.callback.url == f"{BASE}/v1/callbacks/agora_voice/default/simulated-token"
+    assert dispatch.callback.url == f"{BASE}/v1/callbacks/agora_voice/default/simulated-vendor-token"
 
 
 def test_sequence_numbers_are_unique_and_stand_in_the_body() -> None:
