@@ -111,7 +111,7 @@ def _raw(record: Record, event: Event, at: str) -> Raw:
     source = _SOURCES.get(event.source)
     if source is None:
         raise Poison(f"unknown source {event.source[:60]!r}")
-    key = event.attribute("partitionkey") or ""
+    task = (event.attribute("partitionkey") or "").partition("/")[2]
     return Raw(
         source=source,
         tenant=event.attribute("tenant") or "default",
@@ -120,7 +120,8 @@ def _raw(record: Record, event: Event, at: str) -> Raw:
         content_type=event.content_type,
         received_at=event.time or at,
         ref=RawRef(record.topic, record.partition, record.offset, event.id),
-        task_id=key.partition("/")[2] or None,
+        # A body that names no task is keyed by its own id, so that it has a place at all.
+        task_id=task if task and task != event.id else None,
         session_id=event.attribute("sessionid"),
         room=event.attribute("room"),
         user=event.attribute("user"),
