@@ -7,12 +7,14 @@ Counting on the hot paths is done once a batch, not once a record. Names follow 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
+
+disable_created_metrics()  # a second series for each counter, which nobody asks for
 
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)

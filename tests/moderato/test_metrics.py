@@ -1,0 +1,144 @@
+"""What a scrape costs: bounded by closed label sets, held here for 8 sources and 20 tenants in one process."""
+
+import itertools
+import subprocess
+import sys
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from ingest.refusals import OF_NO_SOURCE, STATUS
+from moderato import metrics
+from moderato.records import ActionType, Category, Decision, Judge, OutcomeState, Severity, SignalKind
+from moderato.sources import Source
+from normalize.mappings import MAPPINGS
+from normalize.scale import Candidate, built_in
+from sinks.enforce.registry import EXECUTORS
+
+STAGES = ("normalizer", "policy", "enforcer")
+
+
+def reachable(source: Source) -> set[tuple[Severity, Category]]:
+    """Every severity and category that a verdict of this source can have by the tables."""
+    tables = built_in()
+    name = MAPPINGS[source].table
+    if name is None:
+        return set()
+    vendor = tables.vendors[name]
+    found = {(Severity.MEDIUM, Category.OTHER)}
+    categories = {category for labels in vendor.labels.values() for category in labels.values()} | {None}
+    for decision, category, rate, low in itertools.product(Decision, categories, (None, 0.1), (False, True)):
+        judged = tables.judge(source, decision, [Candidate(category, rate)], suspect_low=low)
+        found.add((judged.severity, judged.category))
+    for people in vendor.people.values():
+        for action, category in itertools.product(people.values(), categories):
+            judged = tables.judge_people(action, Candidate(category))
+            found.add((judged.severity, judged.category))
+    return found
+
+
+def fill_all() -> None:
+    """Touches every series that can come to be in a process that runs all roles."""
+    for source in Source:
+        metrics.CALLBACKS_RECEIVED.labels(source)
+        metrics.CALLBACKS_PUBLISHED.labels(source)
+        metrics.CALLBACK_SECONDS.labels(source)
+        metrics.VERDICT_AGE.observe(source, [1.0])
+        metrics.UNMAPPED.labels(source)
+        metrics.DEGRADED.labels(source)
+        for code in STATUS:
+            metrics.CALLBACKS_REJECTED.labels(source, code)
+        for severity, category in reachable(source):
+            metrics.VERDICTS.labels(source, severity, category)
+        for decision, judge in itertools.product(Decision, Judge):
+            metrics.DECISIONS.labels(source, decision, judge)
+        for kind in SignalKind:
+            metrics.SIGNALS.labels(source, kind)
+    for code in OF_NO_SOURCE:
+        metrics.CALLBACKS_REJECTED.labels("unknown", code)
+    for tenant, severity in itertools.product(range(20), Severity):
+        metrics.TENANT_VERDICTS.labels(f"tenant-{tenant}", severity)
+    for action in ActionType:
+        metrics.OUTCOME_AGE.labels(action)
+        for mode in ("enforce", "shadow"):
+            metrics.ACTIONS.labels(action, mode)
+        for state, executor in itertools.product(OutcomeState, (*EXECUTORS, "none")):
+            metrics.OUTCOMES.labels(action, state, executor)
+    for stage in STAGES:
+        metrics.STAGE_CONSUMED.labels(stage)
+        for kind in ("verdict", "signal", "action", "outcome", "dead_letter"):
+            metrics.STAGE_PRODUCED.labels(stage, kind)
+
+
+def test_a_process_has_fewer_than_2000_series_with_8_sources_and_20_tenants() -> None:
+    # In a process of its own: the registry is one a process, and other tests count in this one.
+    script = (
+        "from tests.moderato.test_metrics import fill_all; from moderato.metrics import REGISTRY\n"
+        "from prometheus_client import generate_latest; fill_all()\n"
+        "print(sum(not line.startswith(b'#') for line in generate_latest(REGISTRY).splitlines()))"
+    )
+    counted = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert 800 < int(counted.stdout) < 2000
+
+
+def test_no_label_can_hold_an_id() -> None:
+    allowed = {
+        "source",
+        "code",
+        "stage",
+        "kind",
+        "severity",
+        "category",
+        "decision",
+        "judge",
+        "tenant",
+        "type",
+    }
+    allowed |= {"mode", "state", "executor", "result", "le", "generation", "version", "implementation"}
+    allowed |= {"major", "minor", "patchlevel"}
+    for family in text_string_to_metric_families(generate_latest(metrics.REGISTRY).decode()):
+        for sample in family.samples:
+            assert set(sample.labels) <= allowed, sample
+
+
+def test_every_metric_of_ours_is_named_and_explained_as_prometheus_wants() -> None:
+    for family in text_string_to_metric_families(generate_latest(metrics.REGISTRY).decode()):
+        assert family.documentation, family.name
+        if family.name.startswith("moderato_") and family.type == "histogram":
+            assert family.name.endswith("_seconds")
+
+
+def test_a_batch_histogram_counts_as_prometheus_own() -> None:
+    from prometheus_client import Histogram
+
+    registry = CollectorRegistry()
+    plain = Histogram("plain_seconds", "x", ("source",), buckets=(1, 2, 5), registry=registry)
+    ours = metrics.BatchHistogram("batch_seconds", "x", "source", (1, 2, 5))
+    try:
+        values = [0.5, 1.0, 1.5, 2.0, 4.0, 7.0]
+        for value in values:
+            plain.labels("a").observe(value)
+        ours.observe("a", values[:3])
+        ours.observe("a", values[3:])
+        [family] = list(ours.collect())
+        mine = {
+            (sample.name.replace("batch", "plain"), sample.labels.get("le")): sample.value
+            for sample in family.samples
+        }
+        theirs = {
+            (sample.name, sample.labels.get("le")): sample.value
+            for family in registry.collect()
+            for sample in family.samples
+            if not sample.name.endswith("_created")
+        }
+        assert mine == theirs
+    finally:
+        metrics.REGISTRY.unregister(ours)
+
+
+@pytest.mark.parametrize("name", ["CALLBACKS_RECEIVED", "STAGE_CONSUMED", "VERDICTS", "OUTCOMES"])
+def test_counters_have_no_second_series_for_their_creation(name: str) -> None:
+    text = generate_latest(metrics.REGISTRY).decode()
+    assert "_created" not in text
+    assert getattr(metrics, name)._name in text
