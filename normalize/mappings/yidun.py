@@ -80,9 +80,9 @@ def result(block: Object, out: Reading, task: Task, judge: Judge, user: str | No
     asr_status = as_int(block.get("asrStatus"))
     if asr_status == _ASR_FAILED and decision in (None, Decision.PASS):
         return  # nobody heard it: the signal of the failure says so, and "pass" would claim the contrary
-    if decision is None and word is None and asr_status == _ASR_CHECKING:
-        return
     labels = read_labels(block, out.table)
+    if word is None and asr_status == _ASR_CHECKING and not labels.sent:
+        return  # with labels something was found, whatever the status says
     segment_id = as_id(block.get("segmentId"))
     span = span_of(block, "startTime", "endTime")
     if decision is None:
