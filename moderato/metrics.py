@@ -14,7 +14,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-disable_created_metrics()  # a second series for each counter, which nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each counter, which nobody asks for
 
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -125,6 +125,12 @@ STAGE_LAG = Gauge(
 STAGE_RETRIES = Counter(
     "moderato_stage_retries_total",
     "Batches whose results Kafka did not take at the first try.",
+    ("stage",),
+    registry=REGISTRY,
+)
+STAGE_HALTED = Gauge(
+    "moderato_stage_halted",
+    "1 while a stage has stopped because too much would go to the dead letters.",
     ("stage",),
     registry=REGISTRY,
 )
