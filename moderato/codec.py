@@ -30,9 +30,10 @@ _SOURCES = {source: ("ce_source", f"/sources/{source}".encode()) for source in S
 
 
 class Event:
-    """One CloudEvent read from Kafka. `kind` and `version` are None for a type that is not ours; `time` is RFC 3339."""
+    """One CloudEvent read from Kafka. `kind` and `version` are None for a type that is not ours; `time` is RFC 3339;
+    `attributes` are all of them by the names of their headers, `ce_*`."""
 
-    __slots__ = ("_attributes", "content_type", "data", "id", "kind", "source", "time", "type", "version")
+    __slots__ = ("attributes", "content_type", "data", "id", "kind", "source", "time", "type", "version")
 
     def __init__(self, attributes: dict[str, str], content_type: str, data: bytes) -> None:
         self.id = attributes["ce_id"]
@@ -44,11 +45,11 @@ class Event:
         self.time = attributes.get("ce_time")
         self.content_type = content_type
         self.data = data
-        self._attributes = attributes
+        self.attributes = attributes
 
     def attribute(self, name: str) -> str | None:
         """An extension attribute: tenant, sessionid, partitionkey, room, user, traceparent."""
-        return self._attributes.get("ce_" + name)
+        return self.attributes.get("ce_" + name)
 
 
 _KINDS = {header[1].decode(): (kind, "v1") for kind, header in _TYPES.items()}
@@ -134,8 +135,14 @@ def _structured(value: bytes) -> Event:
 
 
 def _event(attributes: dict[str, str], content_type: str, data: bytes) -> Event:
-    if missing := [name[3:] for name in _REQUIRED if not attributes.get(name)]:
-        raise Poison(f"no CloudEvents attribute {', '.join(missing)}")
-    if attributes["ce_specversion"] != "1.0":
-        raise Poison(f"CloudEvents version {attributes['ce_specversion'][:20]!r}, not 1.0")
+    get = attributes.get
+    if not (get("ce_id") and get("ce_source") and get("ce_type") and get("ce_specversion") == "1.0"):
+        raise Poison(_fault(attributes))
     return Event(attributes, content_type, data)
+
+
+def _fault(attributes: dict[str, str]) -> str:
+    """Why these are not the attributes of an event."""
+    if missing := [name[3:] for name in _REQUIRED if not attributes.get(name)]:
+        return f"no CloudEvents attribute {', '.join(missing)}"
+    return f"CloudEvents version {attributes['ce_specversion'][:20]!r}, not 1.0"

@@ -89,8 +89,7 @@ class VendorTable(_Model):
     people: dict[str, Annotated[dict[str, PeoplesDecision], BeforeValidator(_codes_as_text)]] = {}
     labels: dict[str, Annotated[dict[str, Category], BeforeValidator(_codes_as_text)]] = {}
 
-    def __hash__(self) -> int:
-        return id(self)  # a table is built once; caches are keyed by it
+    __hash__ = object.__hash__  # a table is built once; caches are keyed by it
 
     def __eq__(self, other: object) -> bool:
         return self is other

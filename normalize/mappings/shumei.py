@@ -16,8 +16,8 @@ from normalize.mappings.shumei_keys import opened, opened_all, opened_in
 from normalize.mappings.shumei_labels import business_labels, is_labelled, risk_labels
 from normalize.mappings.shumei_review import read_review
 from normalize.mappings.shumei_times import span_of
-from normalize.payload import Json, Object, Unreadable, as_code, as_id, as_int, as_text, parse_json
-from normalize.reading import Raw, Reading
+from normalize.payload import Json, Object, Unreadable, as_code, as_id, as_int, as_text
+from normalize.reading import Reading
 
 _SUCCESS = "1100"
 _UNREACHABLE_OR_QUOTA = "1904"
@@ -57,9 +57,9 @@ class _Record:
     end: float | None = None
 
 
-def read(raw: Raw, out: Reading, product: Product) -> None:
+def read(body: Json, out: Reading, product: Product) -> None:
     """One callback of a stream: the verdicts on its contents, and signals for what it says about the task."""
-    top = opened(parse_json(raw.body), "the body")
+    top = opened(body, "the body")
     segment = as_id(top.get("requestId"))
     task = segment.partition("_")[0] if segment else None
     if top.get("serviceId") is not None:
@@ -166,7 +166,7 @@ def _read_content(media: Media, content: Json, record: _Record, out: Reading, pr
         user=_user(aux, record),
         account=_param("tokenId", record),
         labels=[*labels, *tags],
-        text=_text(content, risk, ocr),
+        text=text_of(content, risk, ocr),
         keywords=words,
         evidence=_evidence(content, risk, record),
         span=span,
@@ -239,17 +239,25 @@ def _param(key: str, record: _Record) -> str | None:
 def _user(aux: Object, record: _Record) -> str | None:
     """The speaker, whom only streams that are recorded one by one name."""
     for place in (aux, *record.auxes, record.detail):
-        if place:
-            for key in ("strUserId", "trtcUserId", "userId"):
-                value = place.get(key)
-                if value is not None and (key != "userId" or as_int(value) != 0):
-                    user = as_id(value)
-                    if user is not None:
-                        return user
+        user = speaker_in(place)
+        if user is not None:
+            return user
     return None
 
 
-def _text(content: Object, risk: Object, ocr: Object) -> str | None:
+def speaker_in(place: Object) -> str | None:
+    """The speaker whom an auxInfo or a detail names; userId 0 is nobody."""
+    for key in ("strUserId", "trtcUserId", "userId"):
+        value = place.get(key)
+        if value is not None and (key != "userId" or as_int(value) != 0):
+            user = as_id(value)
+            if user is not None:
+                return user
+    return None
+
+
+def text_of(content: Object, risk: Object, ocr: Object) -> str | None:
+    """What was said, or else read in a picture."""
     return (
         as_text(content.get("audioText"))
         or as_text(risk.get("audioText"))

@@ -2,7 +2,8 @@
 
 from moderato.records import Media, SignalKind
 from normalize.mappings import shumei
-from normalize.payload import Object
+from normalize.mappings.shumei_segment import read_segment
+from normalize.payload import Object, parse_json
 from normalize.reading import Raw, Reading
 
 
@@ -10,7 +11,7 @@ def _always_audio(record: Object) -> Media:
     return Media.AUDIO
 
 
-_PRODUCT = shumei.Product(
+PRODUCT = shumei.Product(
     code_1904=SignalKind.STREAM_UNREACHABLE,
     flat_media=_always_audio,
     risk_types={Media.AUDIO: "riskType", Media.IMAGE: "riskType_v3_picture"},
@@ -19,4 +20,6 @@ _PRODUCT = shumei.Product(
 
 def read(raw: Raw, out: Reading) -> None:
     """See `shumei.read`."""
-    shumei.read(raw, out, _PRODUCT)
+    body = parse_json(raw.body)
+    if type(body) is not dict or not read_segment(body, out):
+        shumei.read(body, out, PRODUCT)

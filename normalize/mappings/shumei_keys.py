@@ -23,7 +23,7 @@ url lang role streamType streamName zegoParam agoraParam trtcParam initDomain re
 returnPreAudio returnFinishInfo returnAllImg detectFrequency extra callbackParam
 """
 # The samples of all editions spell btId so; nobody reads it, and it is no reason to look at every name.
-_NAMES = frozenset((*_DOCUMENTED.split(), "btid"))
+NAMES = frozenset((*_DOCUMENTED.split(), "btid"))
 
 
 def _fold(name: str) -> str:
@@ -37,8 +37,8 @@ def opened(value: Json, what: str) -> Object:
     """`value` as an object in which every field that is known stands under its one spelling, a field that stands
     there already (and is not null) before its variants; Unreadable when it is no object."""
     content = an_object(value, what)
-    if not _NAMES.issuperset(content):
-        for name in [name for name in content if name not in _NAMES]:
+    if not NAMES.issuperset(content):
+        for name in [name for name in content if name not in NAMES]:
             known = _SPELLINGS.get(_fold(name))
             if known is not None and content.get(known) is None:
                 content[known] = content[name]

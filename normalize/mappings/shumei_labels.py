@@ -15,7 +15,7 @@ _CANDIDATES: dict[Category | None, Candidate] = {
 }
 _WORDS = ("riskLabel1", "riskLabel2", "riskLabel3", "riskDescription")
 _TEXTS = frozenset((str, type(None)))
-_LONGEST_CACHED = 120  # characters of all words, or of a tag and its value
+_LONGEST_CACHED = 120  # characters of all words, of a tag, or of its value
 # Tags that are objects or lists of them; `song` is a bare number.
 _TAGS_WITH_PROBABILITY = frozenset(("gender", "timbre", "language"))
 
@@ -151,7 +151,18 @@ def _keep_tag(tag: str, content: Json, labels: list[Label]) -> None:
     elif content is not None:
         if tag in _TAGS_WITH_PROBABILITY:
             raise Unreadable(f"{tag} is neither an object nor a list")
-        labels.append(Label(tag, Category.NONE, as_id(content)))
+        labels.append(_bare(tag, content))
+
+
+def _bare(tag: str, content: Json) -> Label:
+    """A tag without a rate."""
+    if type(content) is int and len(tag) <= _LONGEST_CACHED:
+        return _cached_bare(tag, content)
+    return _new_bare(tag, content)
+
+
+def _new_bare(tag: str, content: Json) -> Label:
+    return Label(tag, Category.NONE, as_id(content))
 
 
 def _tag(tag: str, content: Object) -> Label:
@@ -160,7 +171,11 @@ def _tag(tag: str, content: Object) -> Label:
     rate = content.get("probability")
     if rate is None:
         rate = content.get("confidence")
-    if type(rate) is int and type(value) in (str, int) and len(tag) + len(str(value)) <= _LONGEST_CACHED:
+    if (
+        type(rate) is int
+        and (type(value) is int or (type(value) is str and len(value) <= _LONGEST_CACHED))
+        and len(tag) <= _LONGEST_CACHED
+    ):
         return _cached_tag(tag, value, rate)
     return _new_tag(tag, value, rate)
 
@@ -171,3 +186,4 @@ def _new_tag(tag: str, value: Json, rate: Json) -> Label:
 
 # A callback brings ten and more of these few hundred values; labels are immutable, so that verdicts may share them.
 _cached_tag = lru_cache(maxsize=8192)(_new_tag)
+_cached_bare = lru_cache(maxsize=1024)(_new_bare)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from moderato.records import Media, Span
 from normalize.payload import Json, Object, as_float
 
-_LONGEST = 40  # characters of a time, and of what the cache keeps
+LONGEST = 40  # characters of a time, and of what the cache keeps
 _EPOCH_MS = (1e11, 2.5e14)  # the years 1973 to 9892: a smaller number is no point in time
 
 
@@ -38,7 +38,7 @@ def _first(key: str, places: Iterable[Object], zone: ZoneInfo) -> float | None:
 def _moment(value: Json, zone: ZoneInfo) -> float | None:
     if type(value) is not str:
         return _from_number(value)
-    return _from_text(value, zone) if len(value) <= _LONGEST else None
+    return _from_text(value, zone) if len(value) <= LONGEST else None
 
 
 def _from_number(value: Json) -> float | None:

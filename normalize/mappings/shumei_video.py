@@ -2,7 +2,8 @@
 
 from moderato.records import Media, SignalKind
 from normalize.mappings import shumei
-from normalize.payload import Object, as_int
+from normalize.mappings.shumei_segment import read_segment
+from normalize.payload import Object, as_int, parse_json
 from normalize.reading import Raw, Reading
 
 _CONTENT_TYPES: dict[int | None, Media] = {1: Media.IMAGE, 2: Media.AUDIO}
@@ -17,7 +18,7 @@ def _flat_media(record: Object) -> Media:
     return media
 
 
-_PRODUCT = shumei.Product(
+PRODUCT = shumei.Product(
     # On video streams 1904 says that more streams were started than the customer has bought.
     code_1904=SignalKind.TASK_FAILED,
     flat_media=_flat_media,
@@ -27,4 +28,6 @@ _PRODUCT = shumei.Product(
 
 def read(raw: Raw, out: Reading) -> None:
     """See `shumei.read`."""
-    shumei.read(raw, out, _PRODUCT)
+    body = parse_json(raw.body)
+    if type(body) is not dict or not read_segment(body, out):
+        shumei.read(body, out, PRODUCT)

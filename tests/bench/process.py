@@ -44,7 +44,7 @@ class Process:
 @contextlib.contextmanager
 def running(role: str, config: Path, admin_port: int) -> Iterator[Process]:
     """Starts a role pinned to the server's core, waits until it is ready, and ends it."""
-    command = [sys.executable, "/tmp/run_role.py", str(config), role]
+    command = [sys.executable, "-m", "moderato", "--config", str(config), "run", role]
     log = config.with_suffix(f".{role}.log")
     with log.open("wb") as stderr:
         child = subprocess.Popen(
