@@ -11,10 +11,11 @@ from pathlib import Path
 from confluent_kafka import Producer
 
 from moderato import topics
+from moderato.bus.connection import Connection
 from moderato.errors import Fatal
+from moderato.settings import Kafka
 
-FETCH_WAIT_MS = 20
-"""For `Connection.fetch_wait_ms`: this broker always waits in full, also when records come in meanwhile."""
+_FETCH_WAIT_MS = 20  # this broker always waits in full, also when records come in meanwhile
 
 
 class EmbeddedBroker:
@@ -32,6 +33,10 @@ class EmbeddedBroker:
             code = self._library.rd_kafka_mock_topic_create(cluster, topic.name.encode(), partitions, 1)
             if code:
                 raise Fatal(f"the embedded broker could not make {topic.name} (librdkafka error {code})")
+
+    def connection(self, settings: Kafka) -> Connection:
+        """How to reach this broker; of `settings` only the time-outs count."""
+        return Connection(self.bootstrap, settings, _FETCH_WAIT_MS)
 
     def stop(self) -> None:
         """Ends the broker; what it held is gone."""

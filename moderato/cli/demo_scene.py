@@ -17,8 +17,7 @@ from pydantic_settings import PydanticBaseSettingsSource
 
 from ingest.receiver import Receiver
 from moderato import lifecycle
-from moderato.bus.connection import Connection
-from moderato.bus.embedded import FETCH_WAIT_MS, EmbeddedBroker
+from moderato.bus.embedded import EmbeddedBroker
 from moderato.cli import ledger, roles
 from moderato.cli.demo_view import OUTCOMES, Frame
 from moderato.cli.demo_watch import READ, Watcher
@@ -196,7 +195,7 @@ async def scene(options: Options) -> AsyncIterator[Scene]:
         await endpoint.start()
         stack.push_async_callback(endpoint.stop)
         settings = _settings(targets, endpoint, options.port)
-        connection = Connection(broker.bootstrap, settings.kafka, FETCH_WAIT_MS)
+        connection = broker.connection(settings.kafka)
         before = ledger.Counts.of(REGISTRY.collect())
         made = roles.make(roles.NAMES, settings, connection)
         admin = await stack.enter_async_context(lifecycle.running(made, settings))

@@ -10,6 +10,7 @@ import typer
 from moderato.cli.options import Config, config_of
 
 if TYPE_CHECKING:
+    from moderato.bus.connection import Connection
     from moderato.settings import Settings
 
 Name = Literal["receiver", "normalizer", "policy", "enforcer", "all"]
@@ -66,22 +67,22 @@ def _first_steps(settings: "Settings", names: Sequence[str]) -> list[str]:
 
 
 async def _run(names: Sequence[str], settings: "Settings") -> int:
-    from moderato.bus.connection import Connection
     from moderato.cli import roles
     from moderato.lifecycle import serve, until_signal
 
     ended = until_signal()
-    with _cluster(settings) as bootstrap:
-        connection = Connection(bootstrap, settings.kafka)
+    with _cluster(settings) as connection:
         await serve(roles.make(names, settings, connection), settings, ended)
     return 0
 
 
 @contextmanager
-def _cluster(settings: "Settings") -> Iterator[str]:
-    """The address of the configured cluster, or of an embedded broker while the roles run."""
+def _cluster(settings: "Settings") -> "Iterator[Connection]":
+    """The configured cluster, or an embedded broker while the roles run."""
+    from moderato.bus.connection import Connection
+
     if settings.kafka.bootstrap is not None:
-        yield settings.kafka.bootstrap
+        yield Connection.of(settings.kafka)
         return
     import structlog
 
@@ -91,6 +92,6 @@ def _cluster(settings: "Settings") -> Iterator[str]:
     follow = f"moderato tail verdicts --bootstrap {broker.bootstrap}"
     structlog.get_logger(__name__).info("embedded_broker_started", bootstrap=broker.bootstrap, follow=follow)
     try:
-        yield broker.bootstrap
+        yield broker.connection(settings.kafka)
     finally:
         broker.stop()
