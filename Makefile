@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TESTS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo run test lint format bench lock schemas clean
+.PHONY: help venv demo run test lint format bench faults kafka-up kafka-down lock schemas clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,15 @@ endif
 
 bench: $(VENV)/.test ## requests and records per second, CPU per 100,000 (KAFKA_BOOTSTRAP=host:port adds a real broker)
 	$(BIN)/python -m tests.bench $(ARGS)
+
+faults: $(VENV)/.test ## faults on real processes and brokers (RUNS=n SEED=s BROKERS=1|3; Java 17, Maven)
+	$(BIN)/python -m tests.faults $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED)) $(if $(BROKERS),--brokers $(BROKERS))
+
+kafka-up: $(VENV)/.run ## start one real Kafka broker that stays (Java 17, Maven), and print its KAFKA_BOOTSTRAP
+	@$(BIN)/python -m tests.kafka up
+
+kafka-down: $(VENV)/.run ## end that broker and remove its data
+	@$(BIN)/python -m tests.kafka down
 
 schemas: $(VENV)/.run ## write docs/schemas and docs/asyncapi.json from the record types
 	$(BIN)/moderato schema --write docs

@@ -15,3 +15,7 @@ class Poison(ModeratoError):
 
 class Fatal(ModeratoError):
     """The configuration or the installation is wrong: stop, and say which setting to change."""
+
+
+class Unreachable(Fatal):
+    """Nobody answers at the address: it may be wrong, or the other side away for now."""

@@ -4,8 +4,8 @@ This is the hot module of the stage: no await, no log line and no metric a recor
 """
 
 import collections
+import operator
 import time
-import traceback
 from collections.abc import Callable, Sequence
 
 import orjson
@@ -15,7 +15,7 @@ from moderato.bus.connection import Connection
 from moderato.bus.publisher import Message
 from moderato.bus.stage import Record, Results, Stage
 from moderato.codec import Event, decode, encode
-from moderato.dead_letters import dead_letter
+from moderato.dead_letters import dead_letter, reason_of, stack_of
 from moderato.errors import Poison
 from moderato.records import RawRef, Signal, Verdict
 from moderato.settings import Settings
@@ -40,6 +40,7 @@ def role(settings: Settings, connection: Connection) -> Stage:
         consumes=[topics.raw(source) for source in Source],
         produces=[topics.VERDICTS, topics.SIGNALS, topics.DEAD_LETTERS],
         handle=normalizer.handle,
+        limits=settings.dead_letters,
     )
 
 
@@ -51,15 +52,23 @@ def tenant_views(settings: Settings) -> dict[str, TenantView]:
     }
 
 
+_sort_of = operator.attrgetter(
+    "source", "tenant", "severity", "category", "decision", "judge", "unmapped", "degraded"
+)
 _SOURCES = {str(source): source for source in Source}
 
 
 class Normalizer:
-    """`views` by tenant; a tenant that is not in it (any more) gets the tables that ship with Moderato."""
+    """`views` by tenant; one that is not in it (any more) gets `default`: the tables that ship with Moderato."""
 
-    def __init__(self, views: dict[str, TenantView], clock: Callable[[], str] = now) -> None:
+    def __init__(
+        self,
+        views: dict[str, TenantView],
+        clock: Callable[[], str] = now,
+        default: TenantView | None = None,
+    ) -> None:
         self._views = views
-        self._default = TenantView(built_in())
+        self._default = default or TenantView(built_in())
         self._clock = clock
 
     async def handle(self, records: Sequence[Record]) -> Results:
@@ -75,33 +84,40 @@ class Normalizer:
                 results.dead_lettered += 1
                 results.emit("dead_letter", dead_letter(record, stage=NAME, reason=str(error), at=at))
                 continue
-            reading, messages = self._read(raw, at, event.attribute("traceparent"))
+            reading, messages, stack = self._read(raw, at, event.attribute("traceparent"))
             results.messages += messages
-            results.kinds["verdict"] += len(reading.verdicts)
-            results.kinds["signal"] += len(reading.signals)
             if reading.faults:
                 results.dead_lettered += 1
                 reason = "; ".join(reading.faults)
-                results.emit("dead_letter", dead_letter(record, stage=NAME, reason=reason, at=at))
+                results.emit(
+                    "dead_letter", dead_letter(record, stage=NAME, reason=reason, stack=stack, at=at)
+                )
             elif messages:
                 results.done += 1
             else:
                 results.ignored += 1
             tally.add(reading)
+        results.kinds.update(tally.kinds())
         results.count = tally.count
         return results
 
-    def _read(self, raw: Raw, at: str, traceparent: str | None) -> tuple[Reading, list[Message]]:
+    def reading(self, record: Record) -> Reading:
+        """What one raw record gives, as `handle` has it. Raises Poison for what is no raw record of a known source."""
+        at = self._clock()
+        raw = _raw(record, decode(record.headers, record.value), at)
+        return self._read(raw, at, None)[0]
+
+    def _read(self, raw: Raw, at: str, traceparent: str | None) -> tuple[Reading, list[Message], str | None]:
+        """The reading, its messages, and the stack of a fault of ours."""
         mapping, view = MAPPINGS[raw.source], self._views.get(raw.tenant, self._default)
         try:
             reading = read(mapping, raw, view, at)
-            return reading, _messages(reading, traceparent)
-        except Poison as error:
-            reading = unread(mapping, raw, view, at, str(error))
-        except Exception:
+            return reading, _messages(reading, traceparent), None
+        except Exception as error:
             # A fault of ours in a mapping: the content reaches a person, the record a replay, and the rest goes on.
-            reading = unread(mapping, raw, view, at, traceback.format_exc(limit=-3))
-        return reading, _messages(reading, traceparent)
+            reading = unread(mapping, raw, view, at, reason_of(error))
+            stack = stack_of(error)
+        return reading, _messages(reading, traceparent), stack
 
 
 def _raw(record: Record, event: Event, at: str) -> Raw:
@@ -111,26 +127,28 @@ def _raw(record: Record, event: Event, at: str) -> Raw:
     source = _SOURCES.get(event.source)
     if source is None:
         raise Poison(f"unknown source {event.source[:60]!r}")
-    task = (event.attribute("partitionkey") or "").partition("/")[2]
+    get = event.attributes.get
+    task = get("ce_partitionkey", "").partition("/")[2]
     return Raw(
-        source=source,
-        tenant=event.attribute("tenant") or "default",
-        id=event.id,
-        body=event.data,
-        content_type=event.content_type,
-        received_at=event.time or at,
-        ref=RawRef(record.topic, record.partition, record.offset, event.id),
+        source,
+        get("ce_tenant") or "default",
+        event.id,
+        event.data,
+        event.content_type,
+        event.time or at,
+        RawRef(record.topic, record.partition, record.offset, event.id),
         # A body that names no task is keyed by its own id, so that it has a place at all.
-        task_id=task if task and task != event.id else None,
-        session_id=event.attribute("sessionid"),
-        room=event.attribute("room"),
-        user=event.attribute("user"),
+        task if task and task != event.id else None,
+        get("ce_sessionid"),
+        get("ce_room"),
+        get("ce_user"),
     )
 
 
 def _messages(reading: Reading, traceparent: str | None) -> list[Message]:
     made = [_message(topics.VERDICTS, "verdict", item, traceparent) for item in reading.verdicts]
-    made += [_message(topics.SIGNALS, "signal", item, traceparent) for item in reading.signals]
+    if reading.signals:
+        made += [_message(topics.SIGNALS, "signal", item, traceparent) for item in reading.signals]
     return made
 
 
@@ -157,28 +175,23 @@ class _Tally:
     """Business metrics of one batch: noted in plain containers, and handed to Prometheus once."""
 
     def __init__(self) -> None:
-        self._verdicts: collections.Counter[tuple[str, str, str, str, str, str, bool, bool]] = (
-            collections.Counter()
-        )
+        self._verdicts: dict[tuple[str, str, str, str, str, str, bool, bool], int] = {}
         self._signals: collections.Counter[tuple[str, str]] = collections.Counter()
         self._ages: collections.defaultdict[str, list[float]] = collections.defaultdict(list)
 
     def add(self, reading: Reading) -> None:
+        verdicts = self._verdicts
         for verdict in reading.verdicts:
-            self._verdicts[
-                verdict.source,
-                verdict.tenant,
-                verdict.severity,
-                verdict.category,
-                verdict.decision,
-                verdict.judge,
-                verdict.unmapped,
-                verdict.degraded,
-            ] += 1
+            sort = _sort_of(verdict)
+            verdicts[sort] = verdicts.get(sort, 0) + 1
         for signal in reading.signals:
             self._signals[signal.source, signal.kind] += 1
         if reading.occurred:
             self._ages[reading.raw.source] += reading.occurred
+
+    def kinds(self) -> dict[str, int]:
+        """How many records of each kind there are."""
+        return {"verdict": sum(self._verdicts.values()), "signal": self._signals.total()}
 
     def count(self) -> None:
         for verdict, number in self._verdicts.items():

@@ -9,15 +9,17 @@ while the brokers are away. Ids are deterministic, so a batch that was sent twic
 """
 
 import asyncio
+import contextlib
 import zlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
 
 from moderato.bus.connection import Connection
+from moderato.bus.refusal import lacking, unreachable
 from moderato.codec import Headers
 from moderato.errors import Fatal, Poison, Retryable
 
@@ -27,6 +29,7 @@ _MAX_BATCH_BYTES = (
     900_000  # below the broker's default limit of 1 MiB a request; a single larger record goes alone
 )
 _MAX_PENDING_BYTES = 64 * 1024 * 1024
+_CONNECT_DEADLINE = 10.0  # seconds
 _ROUNDS = 2  # one on the wire, one being built
 
 
@@ -39,14 +42,23 @@ class Message(NamedTuple):
     headers: Headers
 
 
+class _Shared(asyncio.Future[None]):
+    """A future of many waiters: cancelling one of them does not end it for the others. That one is cancelled when the
+    future ends, at the latest at the deadline; a future of its own for every record would cost more."""
+
+    def cancel(self, msg: object = None) -> bool:
+        return False
+
+
 class _Lane:
-    """What waits for one partition, and the future on which all of it waits."""
+    """What waits for one partition, the future on which all of it waits, and when that ends at the latest."""
 
-    __slots__ = ("acknowledged", "messages")
+    __slots__ = ("acknowledged", "expires", "messages")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
         self.messages: list[Message] = []
-        self.acknowledged: asyncio.Future[None] = loop.create_future()
+        self.expires = loop.time() + deadline
+        self.acknowledged = _Shared(loop=loop)
         # A waiter that went away (its client hung up) leaves nobody to take the error.
         self.acknowledged.add_done_callback(_retrieved)
 
@@ -68,28 +80,31 @@ class Publisher:
         self._pending_bytes = 0
         self._rounds: set[asyncio.Task[None]] = set()
         self._scheduled = False
+        self._rebuilding: asyncio.Task[None] | None = None
 
     async def start(self, topics: Iterable[str], *, patience: float = 30.0) -> None:
         """Connects and learns the partitions of `topics`. Raises Fatal after `patience` s, or when one is missing."""
         self._loop = asyncio.get_running_loop()
-        producer = AIOKafkaProducer(
-            **self._connection.for_aiokafka(), acks="all", max_batch_size=_MAX_BATCH_BYTES, linger_ms=0
-        )
+        producer = self._make()
         try:
             async with asyncio.timeout(patience):
                 await producer.start()
                 self._producer = producer
                 for topic in topics:
                     self._partitions[topic] = len(await producer.partitions_for(topic))
-        except (TimeoutError, KafkaError, OSError) as error:
+        except UnknownTopicOrPartitionError as error:
             await producer.stop()
             raise Fatal(
-                f"kafka.bootstrap {self._connection.bootstrap}: {str(error) or 'no answer'} "
-                f"(topics are made by `moderato topics create`)"
+                f"{topic}: no such topic at {self._connection.bootstrap}; it is made by: moderato topics create"
             ) from error
+        except (TimeoutError, KafkaError, OSError) as error:
+            await producer.stop()
+            raise await unreachable(self._connection, error) from error
 
     async def stop(self) -> None:
         """Waits for what is on its way, at most one deadline, and disconnects."""
+        if self._rebuilding is not None:
+            self._rebuilding.cancel()
         self._flush()
         if self._rounds:
             await asyncio.wait(self._rounds, timeout=self._deadline)
@@ -103,8 +118,7 @@ class Publisher:
     def publish(self, topic: str, key: bytes, value: bytes | None, headers: Headers) -> asyncio.Future[None]:
         """Queues one record. The future ends when all in-sync replicas have it, or with Retryable or Poison.
 
-        It is shared by all records of the batch: await it, do not cancel it (`asyncio.shield`, or a plain `await` in
-        a task that nobody cancels)."""
+        It is shared by all records of the batch, and cannot be cancelled."""
         size = len(key) + (len(value) if value is not None else 0) + 512
         if self._pending_bytes + size > _MAX_PENDING_BYTES:
             raise Retryable(f"{_MAX_PENDING_BYTES >> 20} MiB wait for Kafka already")
@@ -112,7 +126,7 @@ class Publisher:
         place = (topic, zlib.crc32(key) % self._partitions[topic])
         lane = self._lanes.get(place)
         if lane is None:
-            lane = self._lanes[place] = _Lane(self._loop)
+            lane = self._lanes[place] = _Lane(self._loop, self._deadline)
         lane.messages.append(Message(topic, key, value, headers))
         if not self._scheduled and len(self._rounds) < _ROUNDS:
             self._scheduled = True
@@ -121,6 +135,7 @@ class Publisher:
 
     async def publish_all(self, messages: Sequence[Message]) -> None:
         """Publishes a batch of records and waits for all of them. Raises Retryable or Poison when any was not taken."""
+        expires = self._loop.time() + self._deadline
         lanes: dict[tuple[str, int], list[Message]] = {}
         for message in messages:
             place = (message.topic, zlib.crc32(message.key) % self._partitions[message.topic])
@@ -129,11 +144,35 @@ class Publisher:
                 lane = lanes[place] = []
             lane.append(message)
         ends = await asyncio.gather(
-            *(self._deliver(place, lane) for place, lane in lanes.items()), return_exceptions=True
+            *(self._deliver(place, lane, expires) for place, lane in lanes.items()), return_exceptions=True
         )
         for end in ends:
             if end is not None:
                 raise end
+
+    def _make(self) -> AIOKafkaProducer:
+        return AIOKafkaProducer(
+            **self._connection.for_aiokafka(), acks="all", max_batch_size=_MAX_BATCH_BYTES, linger_ms=0
+        )
+
+    def _rebuild(self) -> None:
+        if self._rebuilding is None or self._rebuilding.done():
+            self._rebuilding = self._loop.create_task(self._replace())
+
+    async def _replace(self) -> None:
+        """Tries once to put another producer in the place of one that has ended; whoever publishes next asks again."""
+        old, new = self._producer, self._make()
+        try:
+            async with asyncio.timeout(_CONNECT_DEADLINE):
+                await new.start()
+        except (TimeoutError, KafkaError, OSError) as error:
+            log.warning("producer_not_replaced", error=str(error) or "no answer")
+            await new.stop()
+            return
+        self._producer = new
+        log.warning("producer_replaced")
+        if old is not None:
+            await _dispose(old)
 
     def _flush(self) -> None:
         self._scheduled = False
@@ -158,18 +197,21 @@ class Publisher:
 
     async def _settle(self, place: tuple[str, int], lane: _Lane) -> None:
         try:
-            await self._deliver(place, lane.messages)
+            await self._deliver(place, lane.messages, lane.expires)
         except (Retryable, Poison) as error:
             lane.acknowledged.set_exception(error)
         else:
             lane.acknowledged.set_result(None)
 
-    async def _deliver(self, place: tuple[str, int], messages: Sequence[Message]) -> None:
+    async def _deliver(self, place: tuple[str, int], messages: Sequence[Message], expires: float) -> None:
         topic, partition = place
         producer = self._producer
         assert producer is not None
+        if _is_dead(producer):
+            self._rebuild()
+            raise Retryable("Kafka's producer has ended; a new one is being made")
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout_at(expires):
                 waiting = []
                 batch = producer.create_batch()
                 for message in messages:
@@ -190,4 +232,19 @@ class Publisher:
         except MessageSizeTooLargeError as error:
             raise Poison(f"{topic}: a record is larger than the topic's max.message.bytes") from error
         except KafkaError as error:
-            raise Retryable(f"Kafka refused the batch: {error}") from error
+            raise Retryable(
+                f"Kafka refused the batch: {lacking(self._connection, error) or error}"
+            ) from error
+
+
+def _is_dead(producer: AIOKafkaProducer) -> bool:
+    """Whether the task that sends has ended, on an error that aiokafka did not foresee; it does not begin again."""
+    sender: asyncio.Task[None] | None = producer._sender.sender_task
+    return sender is not None and sender.done()
+
+
+async def _dispose(producer: AIOKafkaProducer) -> None:
+    """Disconnects a producer that has ended, whose own end may be that error again."""
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(_CONNECT_DEADLINE):
+            await producer.stop()

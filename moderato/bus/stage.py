@@ -2,37 +2,79 @@
 
 While the results of one batch are on their way, the next is being made. Offsets are committed after the
 acknowledgements, only for partitions that are still assigned. A rebalance waits, within a budget, until what is in
-hand is settled.
+hand is settled; what is not by then is given up, and comes again to whoever has the partition.
+
+Memory is bounded without pausing partitions: aiokafka asks a broker for more only when what it brought last is taken,
+so that it holds one answer a broker, and a fetch is worked off in pieces, of which two are in hand at once. Heartbeats
+go on meanwhile in a task of aiokafka's.
+
+aiokafka's consumer is known to stop silently, most often after all brokers were away. A watch therefore compares
+positions with the ends of the partitions; when the brokers answer and nothing comes, the consumer is replaced.
 """
 
 import asyncio
 import collections
-import time
+import contextlib
+import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import (
+    BrokerResponseError,
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    kafka_errors,
+)
 
 from moderato import metrics
 from moderato.bus.connection import Connection
+from moderato.bus.limits import DeadLetterLimit
+from moderato.bus.pieces import pieces
+from moderato.bus.progress import Progress, stacks
 from moderato.bus.publisher import Message, Publisher
+from moderato.bus.refusal import answers, lacking, unreachable
+from moderato.dead_letters import last_reason
 from moderato.errors import Fatal, Retryable
+from moderato.settings import DeadLetters
 
 log = structlog.get_logger(__name__)
 
 _FETCH_WAIT_MS = 200
 _BATCH_RECORDS = 1000
 _FETCH_BYTES = 1024 * 1024  # a partition
+_ANSWER_BYTES = 16 * 1024 * 1024  # a broker's answer to one fetch
+_PIECE_BYTES = 4 * 1024 * 1024  # values handled at once
+_FETCH_DEADLINE = 5.0  # seconds; a fetch waits for the end of a rebalance
 _RETRY_WAITS = (0.1, 0.2, 0.5, 1.0, 2.0)  # seconds; the last one repeats
 _COMMIT_DEADLINE = 5.0
 _DRAIN_BUDGET = 10.0
 _SESSION_TIMEOUT_MS = 15_000
 _REBALANCE_TIMEOUT_MS = 20_000  # the group waits so long for a member that drains
 _JOIN_TIMEOUT_MS = 25_000  # the answer to a join comes when all members have joined: later than the above
-_STALL = 60.0  # seconds with records in hand and nothing settled: the process is stuck
+# A stage may wait for Kafka for as long as it takes: it is no reason to leave the group. A stage that hangs is noticed
+# by `stuck`.
+_MAX_POLL_INTERVAL_MS = 24 * 3600 * 1000
+_STALL = 60.0  # seconds with work due and nothing settled, while the brokers answer: the process is stuck
+_LAG_PERIOD = 15.0  # seconds between two looks at the ends of the partitions
+_LAG_PERIOD_DUE = 5.0  # the same while there is a lag, or the brokers do not answer
+_LAG_DEADLINE = 5.0
+_RENEWAL = 15.0  # seconds with a lag, nothing in hand and nothing fetched: the consumer is replaced
+_CONNECT_DEADLINE = 10.0
+
+
+class FencedInstanceIdError(BrokerResponseError):  # type: ignore[misc] # aiokafka is untyped
+    """Another process has joined the group under this one's name. Kafka has this code and aiokafka has not."""
+
+    errno = 82
+    message = "FENCED_INSTANCE_ID"
+    description = "Another process has joined the group under this name"
+
+
+kafka_errors.setdefault(FencedInstanceIdError.errno, FencedInstanceIdError)
 
 
 @dataclass(slots=True)
@@ -63,13 +105,19 @@ class _Settlement:
 
     published: asyncio.Task[None]
     offsets: dict[TopicPartition, int]
+    epoch: int
     records: int
     results: Results
 
 
+def group_of(stage: str) -> str:
+    """The consumer group of a stage."""
+    return f"moderato.{stage}"
+
+
 class Stage:
     """A role that consumes and produces; its consumer group is `moderato.<name>`. `deadline` in seconds a batch;
-    `batch` is the most records that `handle` is given at once."""
+    `batch` is the most records that `handle` is given at once. Past `limits` the stage halts: see bus/limits.py."""
 
     def __init__(
         self,
@@ -81,6 +129,7 @@ class Stage:
         handle: Handler,
         deadline: float = 10.0,
         batch: int = _BATCH_RECORDS,
+        limits: DeadLetters = DeadLetters(),  # noqa: B008 - frozen
     ) -> None:
         self.name = name
         self._connection = connection
@@ -88,6 +137,7 @@ class Stage:
         self._produces = tuple(produces)
         self._handle = handle
         self._batch = batch
+        self._limit = DeadLetterLimit(limits)
         self._publisher = Publisher(connection, deadline=deadline)
         self._consumer: AIOKafkaConsumer | None = None
         self._loop_task: asyncio.Task[None] | None = None
@@ -95,59 +145,88 @@ class Stage:
         # Held while a batch is handled and settled; a rebalance takes it to get between two batches. Not held while
         # fetching: aiokafka's getmany() waits for the end of a rebalance, which waits for this.
         self._gate = asyncio.Lock()
-        self._generation = 0
+        self._generation = 0  # one more: what is fetched and not begun comes again
+        self._epoch = 0  # one more: offsets of before may not be committed any more
         self._settlements: collections.deque[_Settlement] = collections.deque()
+        self._uncommitted: dict[TopicPartition, int] = {}
         self._lags: dict[TopicPartition, int] = {}
-        self._progress = time.monotonic()
+        self._progress = Progress()
+        self._watch_task: asyncio.Task[None] | None = None
+        self._stalled = False
+        self._dumped = False
         self._failure: str | None = None
+        self._halt: str | None = None
 
     async def start(self) -> None:
         """Connects, joins the group and begins to work. Raises Fatal when Kafka or a topic cannot be had."""
-        await self._publisher.start(self._produces)
-        self._consumer = AIOKafkaConsumer(
+        metrics.STAGE_HALTED.labels(self.name).set(0)
+        # A topic to consume that is not there, or that we may not see, would else only be waited for.
+        await self._publisher.start([*self._produces, *self._consumes])
+        try:
+            async with asyncio.timeout(30.0):
+                await self._join()
+        except (TimeoutError, KafkaError, OSError) as error:
+            raise await unreachable(self._connection, error) from error
+        self._loop_task = asyncio.create_task(self._run(), name=f"stage {self.name}")
+        self._watch_task = asyncio.create_task(self._watch(), name=f"watch of stage {self.name}")
+
+    async def _join(self) -> None:
+        """Makes a consumer and joins the group."""
+        settings = self._connection.settings
+        consumer = self._consumer = AIOKafkaConsumer(
             **self._connection.for_aiokafka() | {"request_timeout_ms": _JOIN_TIMEOUT_MS},
-            group_id=f"moderato.{self.name}",
+            group_id=group_of(self.name),
+            group_instance_id=socket.gethostname() if settings.static_membership else None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=_FETCH_BYTES,
+            fetch_max_bytes=_ANSWER_BYTES,
             fetch_max_wait_ms=self._connection.fetch_wait_ms,
             session_timeout_ms=_SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=_SESSION_TIMEOUT_MS // 5,
             rebalance_timeout_ms=_REBALANCE_TIMEOUT_MS,
-            max_poll_interval_ms=300_000,
+            max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
         )
-        try:
-            async with asyncio.timeout(30.0):
-                await self._consumer.start()
-        except (TimeoutError, KafkaError, OSError) as error:
-            raise Fatal(f"kafka.bootstrap {self._connection.bootstrap}: {str(error) or 'no answer'}") from error
-        self._consumer.subscribe(self._consumes, listener=_Listener(self))
-        self._loop_task = asyncio.create_task(self._run(), name=f"stage {self.name}")
+        await consumer.start()
+        # Asks the group's coordinator: a group that we may not use says so now and not in the log later.
+        await consumer.committed(TopicPartition(self._consumes[0], 0))
+        consumer.subscribe(self._consumes, listener=_Listener(self))
 
     def unready(self) -> str | None:
-        """Not ready while the loop has failed; a stage without partitions is ready, it may get some."""
-        return self._failure
+        """Not ready while the loop has failed or halted; a stage without partitions is ready, it may get some."""
+        return self._failure or self._halt
 
-    def stuck(self) -> str | None:
-        """Stuck when the loop has ended on an error, or when records are in hand and none was settled for a minute."""
-        if self._failure:
-            return self._failure
-        if self._settlements and time.monotonic() - self._progress > _STALL:
-            return f"nothing settled for {_STALL:.0f} s with records in hand"
+    def note(self) -> str | None:
+        """Nothing: a stage can work or cannot."""
         return None
 
+    def stuck(self) -> str | None:
+        """Stuck when the loop has ended on an error, or when there is work and none was settled for a minute in which
+        the brokers answered.
+
+        Not when it has halted: a restart would only begin to count again."""
+        if self._failure:
+            return self._failure
+        if self._halt or self._progress.still() <= _STALL:
+            self._dumped = False
+            return None
+        reason = f"nothing settled for {_STALL:.0f} s with records to be done"
+        if not self._dumped:
+            self._dumped = True
+            log.error("stage_stuck", stage=self.name, reason=reason, stacks=stacks())
+        return reason
+
     async def stop(self) -> None:
-        """Finishes the batch in hand, commits it, leaves the group, disconnects."""
+        """Finishes the piece in hand, commits it, leaves the group (a static member does not), disconnects."""
         self._stopping.set()
+        if self._watch_task:
+            self._watch_task.cancel()
         if self._loop_task:
             await asyncio.wait([self._loop_task], timeout=_DRAIN_BUDGET)
             self._loop_task.cancel()
-        for settlement in self._settlements:
-            settlement.published.cancel()
+        self.abandon()
         try:
-            if self._consumer:
-                async with asyncio.timeout(_COMMIT_DEADLINE):
-                    await self._consumer.stop()
+            await self._leave()
         finally:
             await self._publisher.stop()
 
@@ -157,34 +236,129 @@ class Stage:
         async with self._gate:
             await self._settle(keep=0)
 
+    def abandon(self) -> None:
+        """Gives up what is in hand: it is not committed, so that it comes again."""
+        self._generation += 1
+        while self._settlements:
+            self._settlements.popleft().published.cancel()
+
+    def reassigned(self) -> None:
+        """Partitions are assigned anew: what was in hand before is no longer this stage's to commit."""
+        self._epoch += 1
+        self._uncommitted = {}
+
     async def _run(self) -> None:
         try:
-            while not self._stopping.is_set():
-                await self._turn()
-            await self._settle(keep=0)
+            while not self._stopping.is_set() and not self._halt:
+                await self._recovering_turn()
+            await self.settled()
         except Exception as error:
-            self._failure = f"the stage has stopped: {error}"
-            log.exception("stage_failed", stage=self.name)
+            missing = lacking(self._connection, error)
+            self._failure = f"the stage has stopped: {missing or error}"
+            log.error("stage_failed", stage=self.name, error=self._failure, exc_info=missing is None)
+
+    async def _recovering_turn(self) -> None:
+        """One turn; a consumer that has failed or stalled is replaced."""
+        reason = "stalled"
+        if not self._stalled:
+            try:
+                return await self._turn()
+            except KafkaError as error:
+                if lacking(self._connection, error):
+                    raise
+                if _is_fenced(error):
+                    raise Fatal(
+                        f"kafka.static_membership: another process is {socket.gethostname()!r} in this group"
+                    ) from error
+                reason = str(error)
+        log.warning("consumer_replaced", stage=self.name, reason=reason)
+        await self._renew()
+
+    async def _renew(self) -> None:
+        """Replaces the consumer; tries until the brokers take it, or the stage is to stop."""
+        self._generation += 1
+        self.reassigned()
+        for attempt in range(1_000_000_000):
+            await self._leave()
+            if self._stopping.is_set():
+                return
+            try:
+                async with asyncio.timeout(_CONNECT_DEADLINE):
+                    await self._join()
+            except (TimeoutError, KafkaError, OSError) as error:
+                if lacking(self._connection, error):
+                    raise
+                log.warning("consumer_refused", stage=self.name, error=str(error) or "no answer")
+                await asyncio.sleep(_RETRY_WAITS[min(attempt, len(_RETRY_WAITS) - 1)])
+            else:
+                break
+        self._stalled = False
+        self._progress.made()
+
+    async def _leave(self) -> None:
+        """Leaves the group and disconnects, at once when the brokers do not answer."""
+        if self._consumer is None:
+            return
+        consumer, self._consumer = self._consumer, None
+        try:
+            async with asyncio.timeout(_COMMIT_DEADLINE):
+                await consumer.stop()
+        except (TimeoutError, KafkaError, OSError) as error:
+            log.warning("consumer_stop_failed", stage=self.name, error=str(error) or "no answer")
+            # Else it would go on to send heartbeats and keep its partitions.
+            with contextlib.suppress(TimeoutError, KafkaError, OSError):
+                async with asyncio.timeout(_COMMIT_DEADLINE):
+                    await consumer._client.close()
 
     async def _turn(self) -> None:
-        assert self._consumer is not None
-        fetched = await self._consumer.getmany(
-            timeout_ms=0 if self._settlements else _FETCH_WAIT_MS, max_records=self._batch
-        )
+        fetched = await self._fetch()
         generation = self._generation
-        async with self._gate:
-            # After a rebalance the consumer begins again at the committed offsets: these records come again.
-            if fetched and generation == self._generation:
-                await self._begin(fetched)
-            await self._settle(keep=1 if fetched else 0)
+        for piece in pieces(fetched, _PIECE_BYTES):
+            async with self._gate:
+                # After a rebalance the consumer begins again at the committed offsets: these records come again.
+                if generation != self._generation or self._stopping.is_set() or self._halt:
+                    return
+                await self._begin(piece)
+                await self._settle(keep=1)
+        if not fetched:
+            async with self._gate:
+                await self._settle(keep=0)
+                await self._commit({})
 
-    async def _begin(self, fetched: dict[TopicPartition, list[Record]]) -> None:
-        """Handles a batch and starts to publish what it gave."""
+    async def _fetch(self) -> dict[TopicPartition, list[Record]]:
+        assert self._consumer is not None
+        try:
+            async with asyncio.timeout(_FETCH_DEADLINE):
+                fetched: dict[TopicPartition, list[Record]] = await self._consumer.getmany(
+                    timeout_ms=0 if self._settlements else _FETCH_WAIT_MS, max_records=self._batch
+                )
+                return fetched
+        except TimeoutError:
+            return {}
+        except KafkaError:
+            raise
+        except Exception as error:
+            # A task of aiokafka's has ended on something that it did not foresee: another consumer has none of that.
+            raise KafkaError(f"{type(error).__name__}: {error}") from error
+
+    async def _begin(self, fetched: dict[TopicPartition, Sequence[Record]]) -> None:
+        """Handles a piece and starts to publish what it gave."""
         records = [record for batch in fetched.values() for record in batch]
         positions = {partition: batch[-1].offset + 1 for partition, batch in fetched.items()}
+        epoch = self._epoch
+        self._progress.due(True)
         results = await self._handle(records)
+        if reason := self._limit.exceeded(len(records), results.dead_lettered):
+            # This batch is neither written nor committed; what was begun before it still is.
+            last = last_reason(results.messages)
+            self._halt = (
+                f"halted: {reason}; mend the cause or raise the limit, then restart; the last one: {last}"
+            )
+            metrics.STAGE_HALTED.labels(self.name).set(1)
+            log.error("stage_halted", stage=self.name, reason=reason, last=last)
+            return
         published = asyncio.create_task(self._publish(results.messages))
-        self._settlements.append(_Settlement(published, positions, len(records), results))
+        self._settlements.append(_Settlement(published, positions, epoch, len(records), results))
         self._measure_lag(positions)
 
     async def _publish(self, messages: Sequence[Message]) -> None:
@@ -206,27 +380,39 @@ class Stage:
         """Waits for the oldest batches until `keep` are left, commits what was acknowledged, and counts it."""
         while len(self._settlements) > keep:
             settlement = self._settlements[0]
-            await settlement.published
+            await asyncio.wait([settlement.published])
+            if settlement.published.cancelled():
+                continue  # given up
+            settlement.published.result()
             self._settlements.popleft()
-            await self._commit(settlement.offsets)
-            self._progress = time.monotonic()
+            if settlement.epoch == self._epoch:
+                await self._commit(settlement.offsets)
+            self._progress.made()
+            self._progress.due(bool(self._settlements) or any(self._lags.values()))
             self._count(settlement)
 
     async def _commit(self, offsets: dict[TopicPartition, int]) -> None:
-        assert self._consumer is not None
+        """Commits `offsets` and those for which there was no time before."""
+        if self._consumer is None:
+            return
         owned = self._consumer.assignment()
-        offsets = {partition: offset for partition, offset in offsets.items() if partition in owned}
-        if not offsets:
+        self._uncommitted = {
+            partition: offset
+            for partition, offset in (self._uncommitted | offsets).items()
+            if partition in owned
+        }
+        if not self._uncommitted:
             return
         try:
             async with asyncio.timeout(_COMMIT_DEADLINE):
-                await self._consumer.commit(offsets)
+                await self._consumer.commit(self._uncommitted)
         except (CommitFailedError, IllegalStateError) as error:
             # Another member owns the partitions now and will do this batch again: duplicates with the same ids.
             log.warning("commit_dropped", stage=self.name, error=str(error))
         except (TimeoutError, KafkaError) as error:
-            # A later commit covers this one.
-            log.warning("commit_failed", stage=self.name, error=str(error) or "no answer")
+            log.warning("commit_postponed", stage=self.name, error=str(error) or "no answer")
+            return
+        self._uncommitted = {}
 
     def _count(self, settlement: _Settlement) -> None:
         results = settlement.results
@@ -240,13 +426,53 @@ class Stage:
             results.count()
 
     def _measure_lag(self, positions: dict[TopicPartition, int]) -> None:
-        assert self._consumer is not None
+        if self._consumer is None:
+            return
         assigned = self._consumer.assignment()
         self._lags = {partition: lag for partition, lag in self._lags.items() if partition in assigned}
         for partition, position in positions.items():
             end = self._consumer.highwater(partition)
             self._lags[partition] = max(0, end - position) if end is not None else 0
         metrics.STAGE_LAG.labels(self.name).set(sum(self._lags.values()))
+
+    async def _watch(self) -> None:
+        """Looks from time to time at what there is to do, also when nothing is fetched."""
+        due = False
+        while True:
+            await asyncio.sleep(_LAG_PERIOD_DUE if due else _LAG_PERIOD)
+            due = await self._look()
+
+    async def _look(self) -> bool:
+        """Whether there is something to do, or nobody can tell."""
+        try:
+            async with asyncio.timeout(_LAG_DEADLINE):
+                self._lags = await self._ends()
+            due = bool(self._settlements) or self._gate.locked() or any(self._lags.values())
+            metrics.STAGE_LAG.labels(self.name).set(sum(self._lags.values()))
+        except (TimeoutError, KafkaError, OSError):
+            due = True
+            if not await answers(self._connection):
+                # Neither a restart nor another consumer would help.
+                self._progress.made()
+        self._progress.due(due)
+        if self._progress.still() > _RENEWAL and not self._gate.locked():
+            self._stalled = True
+        return due
+
+    async def _ends(self) -> dict[TopicPartition, int]:
+        """How many records of each assigned partition are not fetched yet."""
+        consumer = self._consumer
+        if consumer is None or not (assigned := consumer.assignment()):
+            return {}
+        ends = await consumer.end_offsets(list(assigned))
+        return {
+            partition: max(0, end - await consumer.position(partition)) for partition, end in ends.items()
+        }
+
+
+def _is_fenced(error: KafkaError) -> bool:
+    # A heartbeat's error comes wrapped, as text.
+    return isinstance(error, FencedInstanceIdError) or FencedInstanceIdError.message in str(error)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is untyped
@@ -261,7 +487,9 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is 
                 await self._stage.settled()
         except TimeoutError:
             log.warning("drain_timed_out", stage=self._stage.name, seconds=_DRAIN_BUDGET)
+            self._stage.abandon()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._stage.reassigned()
         metrics.REBALANCES.labels(self._stage.name).inc()
         log.info("partitions_assigned", stage=self._stage.name, partitions=len(list(assigned)))

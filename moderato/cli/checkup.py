@@ -11,6 +11,7 @@ import moderato
 from moderato import topics
 from moderato.bus.admin import Admin, Difference
 from moderato.bus.connection import Connection
+from moderato.bus.stage import group_of
 from moderato.cli import roles
 from moderato.cli.secret_files import readable_by_all
 from moderato.errors import Fatal
@@ -114,6 +115,7 @@ def _kafka(settings: Settings, make: Callable[[Connection], Admin]) -> Iterator[
     else:
         yield Check("kafka", OK, f"{settings.kafka.bootstrap}: {cluster.brokers} broker(s) answer")
         yield _topics(admin)
+        yield _permissions(admin)
         newest = _newest(admin)
     yield _clock(newest)
 
@@ -127,6 +129,15 @@ def _topics(admin: Admin) -> Check:
     if any(each.property == "topic" for each in differences):
         lines.append("missing topics are made by: moderato topics create")
     return _faults("topics", lines, f"all {len(topics.ALL)} are as they should be")
+
+
+def _permissions(admin: Admin) -> Check:
+    names = [topic.name for topic in topics.ALL]
+    groups = [group_of(role) for role in roles.NAMES if role != "receiver"]
+    try:
+        return _faults("permissions", admin.lacks(names, groups), "topics and groups can be used")
+    except Fatal as fault:
+        return Check("permissions", FAULT, str(fault))
 
 
 def _difference(each: Difference) -> str:

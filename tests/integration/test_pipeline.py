@@ -82,8 +82,8 @@ async def test_callbacks_of_all_sources_become_events_that_others_can_read(
     made = roles.make(roles.NAMES, settings, connection)
     async with running(made, settings):
         base = f"http://127.0.0.1:{made[0].port}"  # type: ignore[attr-defined]
-        simulation = Simulation(base, targets, rooms=8, rate=60, seed=278)
-        await simulation.run(4)
+        simulation = Simulation(base, targets, rooms=8, rate=120, seed=278)
+        await simulation.run(2)
         sent = simulation.counters.total
         assert sent.acknowledged == sent.sent > 100
         raws = {source: await ends(connection, topics.raw(source), 1) for source in Source}

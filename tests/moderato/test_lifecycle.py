@@ -22,12 +22,16 @@ class Part:
         self.story = story
         self.fault: str | None = None
         self.halted: str | None = None
+        self.remark: str | None = None
 
     async def start(self) -> None:
         self.story.append(f"start {self.name}")
 
     def unready(self) -> str | None:
         return self.fault
+
+    def note(self) -> str | None:
+        return self.remark
 
     def stuck(self) -> str | None:
         return self.halted
@@ -118,6 +122,11 @@ async def test_probes_say_which_role_is_wrong_and_why(client: aiohttp.ClientSess
         assert (status, body["reasons"]) == (503, {"process": "starting or stopping"})
         admin.ready = True
         assert await answer(client, admin.port, "/readyz") == (200, {"status": "ok"})
+        part.remark = "spooling"
+        assert await answer(client, admin.port, "/readyz") == (
+            200,
+            {"status": "ok", "notes": {"normalizer": "spooling"}},
+        )
         part.fault, part.halted = "no Kafka", "no progress"
         assert await answer(client, admin.port, "/readyz") == (
             503,

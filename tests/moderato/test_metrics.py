@@ -94,7 +94,17 @@ def test_no_label_can_hold_an_id() -> None:
         "tenant",
         "type",
     }
-    allowed |= {"mode", "state", "executor", "result", "le", "generation", "version", "implementation"}
+    allowed |= {
+        "mode",
+        "state",
+        "executor",
+        "result",
+        "reason",
+        "le",
+        "generation",
+        "version",
+        "implementation",
+    }
     allowed |= {"major", "minor", "patchlevel"}
     for family in text_string_to_metric_families(generate_latest(metrics.REGISTRY).decode()):
         for sample in family.samples:

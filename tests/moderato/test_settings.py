@@ -29,6 +29,27 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     assert (settings.http.port, settings.http.host) == (2, "127.0.0.1")
 
 
+def test_a_spool_is_kept_where_a_directory_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().spool is None
+    monkeypatch.setenv("MODERATO_SPOOL__DIRECTORY", "/var/lib/moderato")
+    spool = load().spool
+    assert spool is not None
+    assert (spool.directory, spool.max_bytes, spool.max_age) == (Path("/var/lib/moderato"), 2 << 30, 86_400)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("spool: {max_age: 60}", "spool.directory: Field required"),
+        ("spool: {directory: /a, max_bytes: 1000}", "spool.max_bytes: .*greater than or equal to 1048576"),
+        ("spool: {directory: /a, max_age: 0}", "spool.max_age: .*greater than 0"),
+    ],
+)
+def test_a_spool_that_could_hold_nothing_is_a_fault(tmp_path: Path, text: str, fault: str) -> None:
+    with pytest.raises(Fatal, match=fault):
+        load(written(tmp_path, text))
+
+
 def test_secrets_come_from_files_and_are_never_shown(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s3cr3t-s3cr3t\n")
     config = f"""

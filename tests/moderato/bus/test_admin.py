@@ -1,13 +1,13 @@
 """Topics made and compared: against a stand-in for librdkafka's client, and against real brokers when there are any."""
 
-import os
 import uuid
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined] # a re-export without __all__
 
 from moderato.bus.admin import Admin, Cluster, Difference
 from moderato.bus.connection import Connection
@@ -38,6 +38,16 @@ class Metadata:
 
 
 @dataclass
+class Described:
+    authorized_operations: list[AclOperation] | None = None
+
+
+def _names(topics: TopicCollection) -> list[str]:
+    names: list[str] = topics.topic_names
+    return names
+
+
+@dataclass
 class Partitions:
     partitions: list[int]
 
@@ -61,6 +71,7 @@ class Broker:
         self.settings = settings or {}
         self.answers: dict[str, int | None] = {}
         self.newest: int | Offsets = Offsets(-1)
+        self.described: dict[str, int | Described] = {}
         self.asked: list[Any] = []
         self.reports: list[KafkaError] = []
 
@@ -79,7 +90,16 @@ class Broker:
 
     def create_topics(self, wanted: list[Any], **deadlines: float) -> dict[str, "Future[None]"]:
         self.asked += wanted
+        self.topics |= {
+            topic.topic: topic.num_partitions for topic in wanted if self.answers.get(topic.topic) is None
+        }
         return {topic.topic: ended(self.answers.get(topic.topic)) for topic in wanted}
+
+    def describe_topics(self, wanted: Any, **options: Any) -> dict[str, "Future[Any]"]:
+        return {name: ended(self.described.get(name, Described())) for name in _names(wanted)}
+
+    def describe_consumer_groups(self, groups: list[str], **options: Any) -> dict[str, "Future[Any]"]:
+        return {name: ended(self.described.get(name, Described())) for name in groups}
 
     def describe_configs(self, resources: list[Any], **deadlines: float) -> dict[Any, "Future[Any]"]:
         return {each: ended(self._entries(self.settings[each.name])) for each in resources}
@@ -128,7 +148,7 @@ def test_nothing_is_asked_for_when_nothing_is_missing() -> None:
 def test_a_topic_that_another_made_meanwhile_is_there() -> None:
     broker = Broker({})
     broker.answers[PLAIN.name] = KafkaError.TOPIC_ALREADY_EXISTS
-    assert admin(broker).create([PLAIN]) == [PLAIN.name]
+    assert admin(broker).create([PLAIN, COMPACTED]) == [COMPACTED.name]
 
 
 @pytest.mark.parametrize(
@@ -180,6 +200,37 @@ def test_the_newest_time_is_that_of_any_partition() -> None:
         admin(broker).newest([PLAIN.name])
 
 
+def test_missing_acls_are_told_by_what_cannot_be_done() -> None:
+    broker = Broker({"a": 1, "b": 1, "c": 1})
+    broker.described = {
+        "a": Described([AclOperation.READ, AclOperation.DESCRIBE]),
+        "b": Described([AclOperation.READ, AclOperation.WRITE]),
+        "g": Described([AclOperation.DESCRIBE]),
+        "h": KafkaError.GROUP_AUTHORIZATION_FAILED,
+        "i": KafkaError.GROUP_ID_NOT_FOUND,
+    }
+    who = "kafka.sasl is not set: an anonymous user lacks"
+    assert admin(broker).lacks(["a", "b", "c", "d"], ["f", "g", "h", "i"]) == [
+        f"{who} Write on topics a",
+        f"{who} Read on groups g, h",
+    ]
+    assert admin(broker).lacks(["d"], []) == []
+    broker.described["a"] = KafkaError.TOPIC_AUTHORIZATION_FAILED
+    with pytest.raises(Fatal, match="an anonymous user is not allowed to describe a"):
+        admin(broker).lacks(["a"], [])
+
+
+def test_a_topic_that_may_not_be_seen_is_not_missing() -> None:
+    broker = Broker({})
+    broker.described = {
+        PLAIN.name: KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        COMPACTED.name: KafkaError._TIMED_OUT,
+    }
+    with pytest.raises(Fatal, match=r"not allowed to see t\.plain: it needs the ACLs"):
+        admin(broker).differences([PLAIN, COMPACTED])
+    assert [each.found for each in admin(broker).differences([COMPACTED])] == ["missing"]
+
+
 @pytest.mark.parametrize("code", [KafkaError._AUTHENTICATION, KafkaError._SSL])
 def test_brokers_that_do_not_let_us_in_say_why(code: int) -> None:
     broker = Broker({})
@@ -209,26 +260,25 @@ def test_the_embedded_broker_has_no_admin_api(broker: EmbeddedBroker) -> None:
         embedded.create([PLAIN])
 
 
-if "KAFKA_BOOTSTRAP" in os.environ:
-
-    def test_on_real_brokers_a_topic_is_made_as_planned_and_found_so() -> None:
-        real = Admin(Connection(os.environ["KAFKA_BOOTSTRAP"], Kafka()))
-        name = f"moderato-test-{uuid.uuid4()}"
-        topic = Topic(name, 2, 3_600_000)
-        try:
-            assert real.create([topic]) == [name]
-            assert real.create([topic]) == []
-            assert real.differences([topic]) == []
-            assert real.newest([name]) is None
-            wanted = Topic(name, 3, -1, compacted=True, max_message_bytes=1)
-            assert {each.property for each in real.differences([wanted])} == {
-                "partitions",
-                "cleanup.policy",
-                "retention.ms",
-                "max.message.bytes",
-            }
-            with pytest.raises(Fatal, match="could not make this topic"):
-                real.create([Topic(f"{name}-2", 1, 1)], replication=99)
-        finally:
-            for future in real._client.delete_topics([name]).values():
-                future.result(10)
+@pytest.mark.kafka
+def test_on_real_brokers_a_topic_is_made_as_planned_and_found_so(kafka_connection: Connection) -> None:
+    real = Admin(kafka_connection)
+    name = f"moderato-test-{uuid.uuid4()}"
+    topic = Topic(name, 2, 3_600_000)
+    try:
+        assert real.create([topic]) == [name]
+        assert real.create([topic]) == []
+        assert real.differences([topic]) == []
+        assert real.newest([name]) is None
+        wanted = Topic(name, 3, -1, compacted=True, max_message_bytes=1)
+        assert {each.property for each in real.differences([wanted])} == {
+            "partitions",
+            "cleanup.policy",
+            "retention.ms",
+            "max.message.bytes",
+        }
+        with pytest.raises(Fatal, match="could not make this topic"):
+            real.create([Topic(f"{name}-2", 1, 1)], replication=99)
+    finally:
+        for future in real._client.delete_topics([name]).values():
+            future.result(10)

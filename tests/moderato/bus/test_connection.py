@@ -2,44 +2,11 @@ import ssl
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from moderato.bus.connection import Connection
 from moderato.errors import Fatal
 from moderato.settings import Kafka, Sasl, Tls
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """A self-signed certificate and its key."""
-    import datetime
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "moderato test")])
-    now = datetime.datetime.now(datetime.UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    certificate, private = tmp_path / "tls.crt", tmp_path / "tls.key"
-    certificate.write_bytes(built.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return certificate, private
+from tests.kafka.certificates import Certificates
 
 
 def test_without_a_cluster_the_setting_is_named() -> None:
@@ -54,8 +21,8 @@ def test_a_plain_connection_says_so_to_both_clients() -> None:
     assert connection.for_librdkafka()["security.protocol"] == "PLAINTEXT"
 
 
-def test_scram_over_tls_says_so_to_both_clients(certificate: tuple[Path, Path]) -> None:
-    public, private = certificate
+def test_scram_over_tls_says_so_to_both_clients(certificates: Certificates) -> None:
+    public = private = certificates.server
     settings = Kafka(
         bootstrap="a:1",
         tls=Tls(ca_file=public, certificate_file=public, key_file=private),

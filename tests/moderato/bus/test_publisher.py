@@ -7,11 +7,10 @@ import pytest
 from moderato import topics
 from moderato.bus import publisher as module
 from moderato.bus.connection import Connection
-from moderato.bus.embedded import EmbeddedBroker
 from moderato.bus.publisher import Message, Publisher
 from moderato.errors import Fatal, Retryable
 from moderato.settings import Kafka
-from tests.moderato.bus.support import read_all
+from tests.moderato.bus.support import Breakable, read_all
 
 
 @pytest.fixture
@@ -71,12 +70,10 @@ async def test_more_than_one_batch_holds_is_split(connection: Connection, publis
     assert [record.value for record in await read_all(connection, topics.VERDICTS, 9)] == values
 
 
-async def test_without_a_broker_a_record_is_given_up_at_its_deadline(
-    broker: EmbeddedBroker, connection: Connection
-) -> None:
-    publisher = Publisher(connection, deadline=0.3)
+async def test_without_a_broker_a_record_is_given_up_at_its_deadline(breakable: Breakable) -> None:
+    publisher = Publisher(breakable.connection, deadline=0.3)
     await publisher.start([topics.VERDICTS])
-    broker.stop()
+    breakable.take_away()
     with pytest.raises(Retryable, match=r"did not acknowledge within 0\.3 s|refused"):
         await publisher.publish(topics.VERDICTS, b"k", b"v", [])
     with pytest.raises(Retryable):

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -7,19 +7,13 @@ from structlog.testing import capture_logs
 
 from moderato import topics
 from moderato.bus.connection import Connection
-from moderato.bus.embedded import EmbeddedBroker
 from moderato.bus.publisher import Message, Publisher
 from moderato.bus.stage import Results, Stage
 from moderato.errors import Fatal, Retryable
 from moderato.metrics import REGISTRY
 from moderato.settings import Kafka
-from tests.moderato.bus.support import read_all
-
-
-@pytest.fixture(autouse=True)
-def quick_rejoin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The embedded broker lets a group's next member in only when the last one's session would have ended."""
-    monkeypatch.setattr("moderato.bus.stage._SESSION_TIMEOUT_MS", 1_500)
+from tests.kafka.secured import Secured
+from tests.moderato.bus.support import Breakable, read_all, until
 
 
 async def fill(connection: Connection, count: int) -> None:
@@ -38,12 +32,6 @@ async def copy(records: Sequence[Any]) -> Results:
 
 def stage(connection: Connection, handle: Any = copy, name: str = "copier") -> Stage:
     return Stage(name, connection, consumes=[topics.VERDICTS], produces=[topics.SIGNALS], handle=handle)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in the stage's own task
-            await asyncio.sleep(0.01)
 
 
 def counted(name: str, **labels: str) -> float:
@@ -91,13 +79,14 @@ async def test_offsets_wait_for_the_acknowledgement(
         await publish_all(self, messages)
 
     monkeypatch.setattr(Publisher, "publish_all", unwilling)
+    before = counted("moderato_stage_retries_total", stage="patient")
     copier = stage(connection, name="patient")
     with capture_logs() as logs:
         await copier.start()
         assert len(await read_all(connection, topics.SIGNALS, 10)) == 10
         await copier.stop()
     assert [entry["event"] for entry in logs].count("publish_retried") == 2
-    assert counted("moderato_stage_retries_total", stage="patient") == 2
+    assert counted("moderato_stage_retries_total", stage="patient") - before == 2
 
 
 async def test_a_handler_that_fails_stops_the_stage_and_says_so(connection: Connection) -> None:
@@ -143,11 +132,32 @@ async def test_a_stage_without_a_broker_refuses_to_start() -> None:
 
 
 async def test_the_broker_going_away_does_not_end_the_stage(
-    broker: EmbeddedBroker, connection: Connection
+    breakable: Breakable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copier = stage(connection, name="lonely")
+    monkeypatch.setattr("moderato.bus.stage._DRAIN_BUDGET", 0.5)
+    copier = stage(breakable.connection, name="lonely")
     await copier.start()
-    broker.stop()
+    breakable.take_away()
     await asyncio.sleep(0.5)
     assert copier.unready() is None
+    breakable.bring_back()
     await copier.stop()
+
+
+@pytest.mark.kafka
+async def test_what_a_broker_misses_while_it_is_frozen_is_made_up_for(
+    secured_connection: Connection, secured_kafka: Secured
+) -> None:
+    await fill(secured_connection, 100)
+    copier = stage(secured_connection, name="thawed")
+    await copier.start()
+    assert len(await read_all(secured_connection, topics.SIGNALS, 100)) == 100
+    secured_kafka.broker.freeze()
+    filling = asyncio.create_task(fill(secured_connection, 100))
+    await asyncio.sleep(1)
+    assert not filling.done()
+    secured_kafka.broker.thaw()
+    await filling
+    copied = await read_all(secured_connection, topics.SIGNALS, 200)
+    await copier.stop()
+    assert sorted(int(record.value) for record in copied) == sorted([*range(100), *range(100)])
