@@ -1,4 +1,4 @@
-"""The receiver's hot path: one HTTP request -> authenticated, published, acknowledged.
+"""The receiver's hot path: one HTTP request -> authenticated, stored, acknowledged.
 
 No task, no log line and no validation model a request, and one `await` when its body is there already. Checks go from
 the cheap to the costly, so that those who may not send cost little.
@@ -7,7 +7,6 @@ the cheap to the costly, so that those who may not send cost little.
 import asyncio
 import re
 import time
-from collections.abc import Callable
 
 import structlog
 from aiohttp import HttpVersion11, hdrs, web
@@ -19,9 +18,9 @@ from ingest.callbacks import identity
 from ingest.callbacks.contract import Delivery, family
 from ingest.refusals import OF_NO_SOURCE, Refused
 from ingest.routes import PREFIX, Route, routes
+from ingest.store import Store, Stored
 from ingest.tally import Tally
 from moderato import codec
-from moderato.codec import Headers
 from moderato.errors import Retryable
 from moderato.settings import Settings
 from moderato.sources import Source
@@ -29,12 +28,8 @@ from moderato.times import rfc3339
 
 log = structlog.get_logger(__name__)
 
-Publish = Callable[[str, bytes, bytes, Headers], asyncio.Future[None]]
-"""Topic, key, value, headers -> a future that is shared with other records. Raises Retryable."""
-
 _SOURCES = {str(source): source for source in Source}
 _RETRY_AFTER = (("Retry-After", "5"),)  # seconds
-_NOT_READY_FOR = 10.0  # seconds after the last callback that Kafka did not take
 _TRACEPARENT = istr("traceparent")
 _W3C_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -42,8 +37,8 @@ _W3C_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16}
 class CallbackApp:
     """`POST /v1/callbacks/{source}/{tenant}/{token}`, and an error for everything else."""
 
-    def __init__(self, settings: Settings, publish: Publish) -> None:
-        self.publish = publish
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._store = store
         self.in_flight = 0
         self.idle = asyncio.Event()
         """Set when the last request has its answer after `wind_down`."""
@@ -55,20 +50,12 @@ class CallbackApp:
         self._no_source = Tally(None, OF_NO_SOURCE)
         self._clock = _Clock()
         self._stopping = False
-        self._failed_at: float | None = None
 
     def wind_down(self) -> None:
         """From now on every connection ends with its next answer."""
         self._stopping = True
         if not self.in_flight:
             self.idle.set()
-
-    def unready(self) -> str | None:
-        """Why callbacks could not be stored just now. Old failures do not count: without traffic nothing tells when
-        Kafka is back."""
-        if self._failed_at is not None and time.monotonic() - self._failed_at < _NOT_READY_FOR:
-            return "Kafka does not acknowledge callbacks"
-        return None
 
     async def handle(self, request: web.BaseRequest) -> Answer:
         """Answers one request. Raises nothing but CancelledError."""
@@ -81,11 +68,10 @@ class CallbackApp:
         try:
             if route is None or request.method != hdrs.METH_POST:
                 raise self._misdirected(prefix)
-            await self._accept(route, token, request)
+            stored = await self._accept(route, token, request)
         except Refused as refused:
             return self._reject(tally, refused, request)
-        except Retryable as error:
-            self._note_failure(error)
+        except Retryable:
             unavailable = Refused("kafka_unavailable", "try again later", _RETRY_AFTER)
             return self._reject(tally, unavailable, request)
         except ConnectionError:
@@ -98,9 +84,7 @@ class CallbackApp:
             log.error("callback_failed", source=route and route.source, error=repr(error), exc_info=True)
             return self._reject(tally, Refused("internal_error", "try again later", _RETRY_AFTER), request)
         else:
-            if self._failed_at is not None:
-                self._note_recovery()
-            tally.published.inc()
+            tally.stored[stored].inc()
             tally.seconds.observe(time.perf_counter() - started)
             return route.acknowledgement.answer(keep_alive=request.keep_alive and not self._stopping)
         finally:
@@ -114,7 +98,7 @@ class CallbackApp:
         self._no_source.rejected("bad_request")
         return refusal(Refused("bad_request", "this is not a valid HTTP/1.1 request"), keep_alive=False)
 
-    async def _accept(self, route: Route, token: str, request: web.BaseRequest) -> None:
+    async def _accept(self, route: Route, token: str, request: web.BaseRequest) -> Stored:
         received = time.time()
         capability = route.authenticate(token, received)
         headers = request.headers
@@ -134,7 +118,7 @@ class CallbackApp:
         _verify(route, delivery)
         identified = identity(callback, delivery)
         key = f"{route.tenant}/{identified.task}"
-        await self.publish(
+        return await self._store.put(
             route.topic,
             key.encode(),
             data,
@@ -184,15 +168,6 @@ class CallbackApp:
         if prefix not in self._routes:
             return Refused("source_not_configured", "this tenant has no such source")
         return Refused("method_not_allowed", "callbacks are sent with POST", (("Allow", "POST"),))
-
-    def _note_failure(self, error: Retryable) -> None:
-        if self._failed_at is None:
-            log.error("kafka_unavailable", error=str(error))
-        self._failed_at = time.monotonic()
-
-    def _note_recovery(self) -> None:
-        self._failed_at = None
-        log.info("kafka_available_again")
 
 
 class _Clock:

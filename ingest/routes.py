@@ -7,6 +7,7 @@ from ingest.answers import Acknowledgement
 from ingest.callbacks import CALLBACKS
 from ingest.callbacks.contract import Callback
 from ingest.refusals import STATUS, Refused
+from ingest.spool.file import fault_of
 from ingest.tally import Tally
 from ingest.tokens import Capabilities, Capability, StaticTokens
 from moderato import topics
@@ -63,7 +64,7 @@ def routes(settings: Settings) -> dict[str, Route]:
 
 
 def check_settings(settings: Settings) -> list[str]:
-    """Every fault that would leave callbacks unauthenticated or unreachable, each with the setting to change."""
+    """Every fault that would leave callbacks unauthenticated, unreachable or unspooled, each with its setting."""
     faults = [
         f"tenants.{tenant}.sources.{source}.{fault}"
         for tenant, source, configured in _configured(settings)
@@ -71,6 +72,8 @@ def check_settings(settings: Settings) -> list[str]:
     ]
     if not any(tenant.sources for tenant in settings.tenants.values()):
         faults.append("tenants: no source is configured, so that no callback could be accepted")
+    if settings.spool and (fault := fault_of(settings.spool.directory)):
+        faults.append(f"spool.directory: {fault}")
     return faults
 
 

@@ -1,4 +1,4 @@
-"""Counts the callbacks of one source: received = published + rejected, once nothing is in flight."""
+"""Counts the callbacks of one source: received = published + spooled + rejected, once nothing is in flight."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,10 @@ class Tally:
         label = source or "unknown"
         self.received = metrics.CALLBACKS_RECEIVED.labels(label)
         self._rejected = {code: metrics.CALLBACKS_REJECTED.labels(label, code) for code in codes}
-        self.published = metrics.CALLBACKS_PUBLISHED.labels(label)
+        self.stored = {
+            "published": metrics.CALLBACKS_PUBLISHED.labels(label),
+            "spooled": metrics.CALLBACKS_SPOOLED.labels(label),
+        }
         self.seconds = metrics.CALLBACK_SECONDS.labels(label)
         self._observed = (
             {match: metrics.OBSERVED_SIGNATURES.labels(label, match) for match in ("match", "mismatch")}

@@ -1,6 +1,6 @@
 """The admin server of every process: /livez, /readyz and /metrics, on a port of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -47,15 +47,18 @@ class AdminServer:
         return _answer({role.name: reason for role in self._roles if (reason := role.stuck())})
 
     async def _ready(self, request: web.Request) -> web.Response:
-        """200 when all roles can work; 503 says which cannot and why."""
+        """200 when all roles can work, with what else there is to say; 503 says which cannot and why."""
         if not self.ready:
             return _answer({"process": "starting or stopping"})
-        return _answer({role.name: reason for role in self._roles if (reason := role.unready())})
+        return _answer(
+            {role.name: reason for role in self._roles if (reason := role.unready())},
+            {role.name: note for role in self._roles if (note := role.note())},
+        )
 
 
-def _answer(faults: dict[str, str]) -> web.Response:
+def _answer(faults: dict[str, str], notes: Mapping[str, str] = {}) -> web.Response:
     if not faults:
-        return web.json_response({"status": "ok"})
+        return web.json_response({"status": "ok"} | ({"notes": notes} if notes else {}))
     return web.json_response({"status": "unavailable", "reasons": faults}, status=503)
 
 

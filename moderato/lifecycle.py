@@ -10,7 +10,7 @@ import contextlib
 import gc
 import signal
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 import uvloop
@@ -19,6 +19,8 @@ from moderato.admin import AdminServer
 from moderato.settings import Settings
 
 log = structlog.get_logger(__name__)
+
+_T = TypeVar("_T")
 
 STOP_BUDGET = 15.0  # seconds a role may take to end; the sum over roles stays below Kubernetes' usual grace
 
@@ -34,6 +36,9 @@ class Role(Protocol):
     def unready(self) -> str | None:
         """Why this role cannot work now, in one line; None when it can."""
 
+    def note(self) -> str | None:
+        """What an operator should know though this role can work; None when all is well."""
+
     def stuck(self) -> str | None:
         """Why this role will not recover without a restart; None while it makes progress or has nothing to do."""
 
@@ -41,8 +46,8 @@ class Role(Protocol):
         """Stops accepting, drains, commits, disconnects."""
 
 
-def run(main: Coroutine[Any, Any, int]) -> int:
-    """Runs a process's main coroutine on uvloop and returns its exit code."""
+def run(main: Coroutine[Any, Any, _T]) -> _T:
+    """Runs a process's main coroutine on uvloop and returns what it does: an exit code."""
     # Batches of records live for milliseconds and hold no cycles: the collector's default, a pass every 700 objects,
     # costs the normalizer a tenth of its time.
     gc.freeze()

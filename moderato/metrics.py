@@ -57,7 +57,7 @@ class BatchHistogram(Collector):
         return [family]
 
 
-# --- Receiver: received = published + rejected -----------------------------------------------------------------------
+# --- Receiver: received = published + spooled + rejected -------------------------------------------------------------
 CALLBACKS_RECEIVED = Counter(
     "moderato_callbacks_received_total",
     "HTTP requests that reached the receiver; `unknown` for a path that names no source.",
@@ -67,6 +67,12 @@ CALLBACKS_RECEIVED = Counter(
 CALLBACKS_PUBLISHED = Counter(
     "moderato_callbacks_published_total",
     "Callbacks acknowledged with 2xx after all in-sync replicas had them.",
+    ("source",),
+    registry=REGISTRY,
+)
+CALLBACKS_SPOOLED = Counter(
+    "moderato_callbacks_spooled_total",
+    "Callbacks acknowledged with 2xx after they were fsynced in the spool.",
     ("source",),
     registry=REGISTRY,
 )
@@ -87,6 +93,35 @@ OBSERVED_SIGNATURES = Counter(
     "moderato_observed_signatures_total",
     "Signatures that are checked but not enforced, since the vendor does not publish their formula.",
     ("source", "result"),
+    registry=REGISTRY,
+)
+
+# --- Spool: spooled = drained + set aside + what still waits ---------------------------------------------------------
+CALLBACKS_DRAINED = Counter(
+    "moderato_callbacks_drained_total",
+    "Spooled callbacks that all in-sync replicas have now.",
+    ("source",),
+    registry=REGISTRY,
+)
+SPOOL_SET_ASIDE = Counter(
+    "moderato_spool_set_aside_total",
+    "Spooled callbacks that did not reach Kafka: corrupt (a checksum is wrong), damaged (a part of the file cannot be "
+    "read), refused (larger than the topic takes).",
+    ("reason",),
+    registry=REGISTRY,
+)
+SPOOL_ENTRIES = Gauge(
+    "moderato_spool_entries", "Callbacks that wait in the spool for Kafka.", registry=REGISTRY
+)
+SPOOL_BYTES = Gauge(
+    "moderato_spool_bytes", "What the spool takes on disk, its free pages left out.", registry=REGISTRY
+)
+SPOOL_OLDEST_AGE = Gauge(
+    "moderato_spool_oldest_age_seconds", "How long the oldest spooled callback has waited.", registry=REGISTRY
+)
+SPOOLING = Gauge(
+    "moderato_spooling",
+    "1 while Kafka does not answer and callbacks go to the spool.",
     registry=REGISTRY,
 )
 

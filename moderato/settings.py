@@ -97,12 +97,15 @@ class Tls(_Section):
 
 
 class Kafka(_Section):
-    """Brokers. Without `bootstrap`, `moderato run all` and `moderato demo` start the embedded broker."""
+    """Brokers. Without `bootstrap`, `moderato run all` starts the embedded broker."""
 
     bootstrap: str | None = None
     tls: Tls | None = None
     sasl: Sasl | None = None
     request_timeout: float = Field(default=5.0, gt=0, le=60)  # seconds; a frozen broker is noticed after this
+    # A process that comes back under the same host name within the session time-out (15 s) gets its partitions back
+    # without a rebalance. For StatefulSets: the names have to be lasting, and no two alike.
+    static_membership: bool = False
 
     @field_validator("bootstrap")
     @classmethod
@@ -193,6 +196,23 @@ class Policy(_Section):
     file: Path | None = None
 
 
+class Spool(_Section):
+    """Where the receiver keeps callbacks on local disk while Kafka does not answer, and how much and how long at most
+    (bytes and seconds)."""
+
+    directory: Path
+    max_bytes: int = Field(default=2 * 1024**3, ge=1024**2)
+    max_age: float = Field(default=86_400.0, gt=0)
+
+
+class DeadLetters(_Section):
+    """How much may go to the dead letters before a stage halts: so many records in a row, or more than this share of
+    the last 10,000 (of 1,000 at least)."""
+
+    max_consecutive: int = Field(default=1000, ge=1)
+    max_share: float = Field(default=0.5, gt=0, le=1)
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Build it with `load`."""
 
@@ -206,9 +226,11 @@ class Settings(BaseSettings):
 
     kafka: Kafka = Kafka()
     http: Http = Http()
+    spool: Spool | None = None
     admin: Admin = Admin()
     log: Log = Log()
     policy: Policy = Policy()
+    dead_letters: DeadLetters = DeadLetters()
     capability_keys: tuple[Secret, ...] = ()
     tenants: dict[str, Tenant] = {}
 

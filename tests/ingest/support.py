@@ -114,7 +114,7 @@ class Bench:
             return found
 
     def counted(self) -> dict[str, float]:
-        """What the receiver's counters gained: received, published, and each error code."""
+        """What the receiver's counters gained: received, published, spooled, and each error code."""
         now = counts()
         return {name: gained for name in now if (gained := now[name] - self._counts.get(name, 0.0))}
 
@@ -132,6 +132,7 @@ def counts() -> dict[str, float]:
             name = {
                 "moderato_callbacks_received_total": "received",
                 "moderato_callbacks_published_total": "published",
+                "moderato_callbacks_spooled_total": "spooled",
                 "moderato_callbacks_rejected_total": sample.labels.get("code", ""),
                 "moderato_observed_signatures_total": sample.labels.get("result", ""),
             }.get(sample.name)

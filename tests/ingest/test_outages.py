@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ingest import app, receiver
+from ingest import brokers, receiver
 from ingest.receiver import Receiver
 from moderato.bus.connection import Connection
 from moderato.bus.embedded import EmbeddedBroker
@@ -30,7 +30,7 @@ class FakePublisher:
     def __call__(self, connection: Connection, *, deadline: float) -> "FakePublisher":
         return self
 
-    async def start(self, topics: Iterable[str]) -> None:
+    async def start(self, topics: Iterable[str], *, patience: float = 30.0) -> None:
         self.topics = sorted(topics)
 
     async def stop(self) -> None:
@@ -98,7 +98,7 @@ async def test_it_is_ready_again_after_a_while_without_traffic(
     async with receiving(broker) as bench:
         kafka.answer = kafka.failing(Retryable("no answer"))
         assert (await bench.post(Source.SHUMEI_AUDIO, BODY))[0] == 503
-        monkeypatch.setattr(app, "_NOT_READY_FOR", 0.0)
+        monkeypatch.setattr(brokers, "_NOT_READY_FOR", 0.0)
         assert bench.receiver.unready() is None
 
 
@@ -217,11 +217,9 @@ async def test_what_does_not_end_in_time_is_cut_off_and_not_acknowledged(
 
 async def test_after_the_end_nothing_is_published(broker: EmbeddedBroker, kafka: FakePublisher) -> None:
     async with receiving(broker) as bench:
-        running = bench.receiver._app
-        assert running is not None
         await bench.receiver.stop()
-        with pytest.raises(Retryable):
-            running.publish("topic", b"", b"", [])
+        with pytest.raises(Retryable, match="has ended"):
+            await bench.receiver._store.put("topic", b"", b"", [])
 
 
 async def test_it_reads_no_topic_but_those_of_its_sources(
