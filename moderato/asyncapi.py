@@ -126,16 +126,22 @@ def _dead_letter() -> dict[str, Any]:
     placed = {
         "dl_stage": _TEXT | {"description": "The stage that could not use the record."},
         "dl_reason": _TEXT | {"description": "Why."},
+        "dl_attempts": digits | {"description": "How often a stage has given up on this record."},
         "dl_topic": _TEXT | {"description": "Where the original is."},
         "dl_partition": digits,
         "dl_offset": digits,
         "dl_at": _TEXT | {"format": "date-time"},
     }
+    sometimes = {
+        "dl_stack": _TEXT | {"description": "The calls that led to a fault of ours."},
+        "dl_left_out": digits
+        | {"description": "Bytes of a value that is too large: the payload is null then."},
+    }
     return {
         "name": "deadLetter",
         "title": "Dead letter",
         "summary": "What a stage could not use: the original key, value and headers, and where it was and why.",
-        "headers": {"type": "object", "properties": placed, "required": list(placed)},
+        "headers": {"type": "object", "properties": placed | sometimes, "required": list(placed)},
         "payload": {"description": "The original bytes."},
         "bindings": _key("as the original"),
     }

@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from moderato.cli import demo, doctor, explain, run, schema, simulate, tail, topics
+from moderato.cli import (
+    balance,
+    demo,
+    diff,
+    dlq,
+    doctor,
+    explain,
+    replay,
+    run,
+    schema,
+    simulate,
+    tail,
+    topics,
+)
 from moderato.cli.options import Config
 from moderato.errors import Fatal
 
@@ -42,10 +55,14 @@ app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("explain")(explain.explain)
 app.command("tail")(tail.tail)
+app.command("replay")(replay.replay)
+app.command("diff")(diff.diff)
+app.command("ledger")(balance.ledger)
 app.command("simulate")(simulate.simulate)
 app.command("doctor")(doctor.doctor)
 app.command("schema")(schema.schema)
 app.add_typer(topics.app, name="topics")
+app.add_typer(dlq.app, name="dlq")
 
 
 def main() -> int:

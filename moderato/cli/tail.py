@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from moderato.cli.options import Config, config_of
+from moderato.cli.options import Bootstrap, Config, config_of
 from moderato.records import Category, Decision, Severity
 from moderato.sources import Source
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from moderato.bus.connection import Connection
     from moderato.cli.printer import Printer
     from moderato.cli.views import View
-    from moderato.settings import Settings
 
 Name = Literal["verdicts", "signals", "actions", "outcomes", "dead-letters"]
 
@@ -40,17 +39,13 @@ def tail(
     limit: Annotated[
         int | None, typer.Option("--max", min=1, help="End after so many.", show_default=False)
     ] = None,
-    bootstrap: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT", help="The brokers, instead of kafka.bootstrap.", show_default=False
-        ),
-    ] = None,
+    bootstrap: Bootstrap = None,
     config: Config = None,
 ) -> int:
     """Follow a topic live until Ctrl-C, as a table or as JSON lines; filters combine.
 
     No consumer group is used: nothing is committed."""
+    from moderato.cli.brokers import connection_of
     from moderato.cli.printer import Printer
     from moderato.cli.views import VIEWS, Filter
     from moderato.lifecycle import run
@@ -69,30 +64,8 @@ def tail(
     conditions: Mapping[str, str | int] = {name: value for name, value in wanted.items() if value is not None}
     view = VIEWS[what]
     printer = Printer(view, Filter(what, view, conditions), as_json=as_json, limit=limit)
-    connection = _connection(load(config_of(context, config)), bootstrap)
+    connection = connection_of(load(config_of(context, config)), bootstrap)
     return run(_follow(connection, view, printer, from_beginning))
-
-
-def _connection(settings: "Settings", bootstrap: str | None) -> "Connection":
-    from pydantic import ValidationError
-
-    from moderato.bus.connection import Connection
-    from moderato.errors import Fatal
-    from moderato.settings import Kafka
-
-    if bootstrap is None:
-        if settings.kafka.bootstrap is None:
-            raise Fatal(
-                "no brokers: set kafka.bootstrap, or give --bootstrap (`moderato run all` logs its own)"
-            )
-        return Connection.of(settings.kafka)
-    try:
-        checked = Kafka(bootstrap=bootstrap).bootstrap
-    except ValidationError as error:
-        [fault] = error.errors()
-        raise Fatal(f"--bootstrap: {fault['msg'].removeprefix('Value error, ')}") from error
-    assert checked is not None
-    return Connection(checked, settings.kafka)
 
 
 async def _follow(connection: "Connection", view: "View", printer: "Printer", from_beginning: bool) -> int:

@@ -13,6 +13,7 @@ from rich.cells import set_cell_size
 from moderato import topics
 from moderato.cli.chain import printable
 from moderato.codec import decode
+from moderato.dead_letters import attempts
 from moderato.errors import Fatal, Poison
 from moderato.records import ActionType, SignalKind
 
@@ -62,14 +63,16 @@ def _event(kind: str) -> Callable[[Record], Data]:
     return read
 
 
-def _dead_letter(record: Record) -> Data:
-    """A dead letter as data: where and why, and the original value in base64."""
+def letter(record: Record) -> Data:
+    """A dead letter as data: where, when and why, without its value."""
     headers = {
         name: content.decode("utf-8", "replace") for name, content in record.headers if content is not None
     }
     return {
+        "place": f"{record.partition}:{record.offset}",
         "stage": headers.get("dl_stage"),
         "reason": headers.get("dl_reason"),
+        "attempts": attempts(record.headers),
         "topic": headers.get("dl_topic"),
         "partition": headers.get("dl_partition"),
         "offset": headers.get("dl_offset"),
@@ -78,6 +81,15 @@ def _dead_letter(record: Record) -> Data:
         "source": headers.get("ce_source", "").removeprefix("/sources/") or None,
         "tenant": headers.get("ce_tenant"),
         "content_type": headers.get("content-type"),
+        "left_out": headers.get("dl_left_out"),
+        "stack": headers.get("dl_stack"),
+    }
+
+
+def whole_letter(record: Record) -> Data:
+    """The same with its key, and its value in base64."""
+    return letter(record) | {
+        "key": None if record.key is None else record.key.decode("utf-8", "replace"),
         "value_b64": None if record.value is None else base64.b64encode(record.value).decode(),
     }
 
@@ -163,7 +175,7 @@ VIEWS: dict[str, View] = {
     ),
     "dead-letters": View(
         topics.DEAD_LETTERS,
-        _dead_letter,
+        whole_letter,
         (
             Column("at", 24, ("at",)),
             Column("stage", 10, ("stage",)),

@@ -64,6 +64,7 @@ class EnforcerRole:
             produces=[topics.OUTCOMES, topics.DEAD_LETTERS],
             handle=Enforcer(self._routes.of).handle,
             batch=_BATCH_RECORDS,
+            limits=settings.dead_letters,
         )
 
     async def start(self) -> None:
@@ -73,6 +74,9 @@ class EnforcerRole:
 
     def unready(self) -> str | None:
         return self._stage.unready()
+
+    def note(self) -> str | None:
+        return self._stage.note()
 
     def stuck(self) -> str | None:
         return self._stage.stuck()

@@ -1,10 +1,8 @@
 """The policy stage: consumes verdicts, evaluates the rules, emits actions."""
 
 import collections
-import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import orjson
 
@@ -13,8 +11,7 @@ from moderato.bus.connection import Connection
 from moderato.bus.publisher import Message
 from moderato.bus.stage import Results, Stage
 from moderato.codec import encode
-from moderato.dead_letters import dead_letter
-from moderato.errors import Poison
+from moderato.dead_letters import dead_letter, reason_of, stack_of
 from moderato.records import Action
 from moderato.settings import Settings
 from moderato.times import now
@@ -46,6 +43,7 @@ def role(settings: Settings, connection: Connection) -> Stage:
         consumes=[topics.VERDICTS],
         produces=[topics.ACTIONS, topics.DEAD_LETTERS],
         handle=worker.handle,
+        limits=settings.dead_letters,
     )
 
 
@@ -65,9 +63,11 @@ class PolicyWorker:
             try:
                 messages = self._messages(record, at, demanded)
             except Exception as error:
-                reason = _reason(error)
+                reason, stack = reason_of(error), stack_of(error)
                 results.dead_lettered += 1
-                results.emit("dead_letter", dead_letter(record, stage=NAME, reason=reason, at=at))
+                results.emit(
+                    "dead_letter", dead_letter(record, stage=NAME, reason=reason, stack=stack, at=at)
+                )
                 continue
             for message in messages:
                 results.emit("action", message)
@@ -90,14 +90,6 @@ class PolicyWorker:
         messages = [_message(action, traceparent) for action in actions]
         demanded.update((action.type.value, action.mode) for action in actions)
         return messages
-
-
-def _reason(error: Exception) -> str:
-    """Poison says itself what is wrong; anything else is a fault of ours: with its place, and the rest goes on."""
-    if isinstance(error, Poison):
-        return str(error)
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"
 
 
 def _message(action: Action, traceparent: str | None) -> Message:

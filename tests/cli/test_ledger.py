@@ -23,6 +23,9 @@ def counters() -> Values:
     return {
         ledger.RECEIVED: {(("source", "yidun_audio"),): 6.0, (("source", "agora_ncs"),): 4.0},
         ledger.PUBLISHED: {(("source", "yidun_audio"),): 6.0, (("source", "agora_ncs"),): 3.0},
+        ledger.SPOOLED: {(("source", "yidun_audio"),): 0.0},
+        ledger.DRAINED: {(("source", "yidun_audio"),): 0.0},
+        ledger.SET_ASIDE: {},
         ledger.REJECTED: {(("code", "bad_token"), ("source", "agora_ncs")): 1.0},
         ledger.CONSUMED: {stage("normalizer"): 9.0, stage("policy"): 7.0, stage("enforcer"): 3.0},
         ledger.DONE: {stage("normalizer"): 7.0, stage("policy"): 3.0, stage("enforcer"): 2.0},
