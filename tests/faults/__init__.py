@@ -1,0 +1,1 @@
+"""Faults put on real processes and real brokers, and a judge who reads the topics afterwards."""
