@@ -45,6 +45,10 @@ class BatchHistogram(Collector):
             total += number
         self._sums[value] = self._sums.get(value, 0.0) + total
 
+    def describe(self) -> Iterable[HistogramMetricFamily]:
+        """The family without samples: the registry keeps its names from being taken twice."""
+        return [HistogramMetricFamily(self._name, self._documentation, labels=[self._label])]
+
     def collect(self) -> Iterable[HistogramMetricFamily]:
         """One family, as Prometheus wants it: cumulative buckets up to +Inf."""
         family = HistogramMetricFamily(self._name, self._documentation, labels=[self._label])
