@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TESTS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo run test lint format bench faults kafka-up kafka-down lock schemas clean
+.PHONY: help venv demo run test lint format bench faults kafka-up kafka-down lock schemas dashboards clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ kafka-down: $(VENV)/.run ## end that broker and remove its data
 
 schemas: $(VENV)/.run ## write docs/schemas and docs/asyncapi.json from the record types
 	$(BIN)/moderato schema --write docs
+
+dashboards: $(VENV)/.test ## write deploy/grafana/dashboards from the code beside them
+	$(BIN)/python -m deploy.grafana
 
 lock: $(VENV)/.test ## resolve requirements/*.in again (needs `uv`)
 	for f in build run test dev; do uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/$$f.in -o requirements/$$f.txt || exit 1; done

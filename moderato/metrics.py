@@ -6,8 +6,9 @@ Counting on the hot paths is done once a batch, not once a record. Names follow 
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
@@ -20,6 +21,9 @@ REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
+Info(
+    "moderato_build", "The version that runs; every process has it, whatever its role.", registry=REGISTRY
+).info({"version": version("moderato")})
 
 # From a spoken word to its verdict lie seconds (a segment is 10 s long) to a day (Yidun repeats for 24 hours).
 _AGES = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900, 3600, 14400, 86400)

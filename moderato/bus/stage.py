@@ -160,6 +160,7 @@ class Stage:
     async def start(self) -> None:
         """Connects, joins the group and begins to work. Raises Fatal when Kafka or a topic cannot be had."""
         metrics.STAGE_HALTED.labels(self.name).set(0)
+        metrics.STAGE_RETRIES.labels(self.name)
         # A topic to consume that is not there, or that we may not see, would else only be waited for.
         await self._publisher.start([*self._produces, *self._consumes])
         try:
