@@ -231,3 +231,19 @@ OUTCOME_AGE = Histogram(
     buckets=_AGES,
     registry=REGISTRY,
 )
+
+# --- Calls to vendors ------------------------------------------------------------------------------------------------
+VENDOR_CALLS = Counter(
+    "moderato_vendor_calls_total",
+    "Attempts to call a vendor's API, by what came of them: ok, refused, throttled, unavailable, unreadable or "
+    "cancelled.",
+    ("vendor", "operation", "outcome"),
+    registry=REGISTRY,
+)
+VENDOR_SECONDS = Histogram(
+    "moderato_vendor_call_seconds",
+    "How long one attempt took, the wait for the rate limit left out.",
+    ("vendor",),
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20),
+    registry=REGISTRY,
+)

@@ -11,10 +11,8 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -23,35 +21,14 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from moderato.credentials import Credentials
 from moderato.errors import Fatal
+from moderato.secrets import STRICT, Secret
 from moderato.sources import Source
 from moderato.yaml_file import read_mapping
 
 PREFIX = "MODERATO_"
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-
-
-def _from_file(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    if set(value) != {"file"} or not isinstance(value["file"], str):
-        raise ValueError("a secret is text, or {file: /path}")
-    try:
-        text = Path(value["file"]).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"cannot read the secret file {value['file']}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"the secret file {value['file']} is not UTF-8") from error
-    return text.removesuffix("\n").removesuffix("\r")
-
-
-def _not_empty(secret: SecretStr) -> SecretStr:
-    if not secret.get_secret_value():
-        raise ValueError("the secret is empty")
-    return secret
-
-
-Secret = Annotated[SecretStr, BeforeValidator(_from_file), AfterValidator(_not_empty)]
 
 
 def _zone(value: Any) -> Any:
@@ -64,7 +41,7 @@ def _zone(value: Any) -> Any:
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = STRICT
 
 
 class Sasl(_Section):
@@ -187,6 +164,7 @@ class Tenant(_Section):
     timezone: Annotated[ZoneInfo, BeforeValidator(_zone)] = ZoneInfo("Asia/Shanghai")
     tables: Path | None = None
     sources: dict[Source, SourceSettings] = {}
+    credentials: Credentials = Credentials()
     webhook: Webhook | None = None
 
 

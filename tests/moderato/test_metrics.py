@@ -16,6 +16,14 @@ from normalize.scale import Candidate, built_in
 from sinks.enforce.registry import EXECUTORS
 
 STAGES = ("normalizer", "policy", "enforcer")
+VENDOR_OUTCOMES = ("ok", "refused", "throttled", "unavailable", "unreadable", "cancelled")
+VENDOR_OPERATIONS = {
+    "agora": ("acquire", "start", "query", "stop", "kick"),
+    "shumei": ("start", "finish"),
+    "iflytek": ("submit", "query"),
+    "yidun": ("check", "feedback", "results", "query_task"),
+    "yunxin": ("token", "room", "members", "kick", "close"),
+}
 
 
 def reachable(source: Source) -> set[tuple[Severity, Category]]:
@@ -58,6 +66,10 @@ def fill_all() -> None:
         metrics.CALLBACKS_REJECTED.labels("unknown", code)
     for tenant, severity in itertools.product(range(20), Severity):
         metrics.TENANT_VERDICTS.labels(f"tenant-{tenant}", severity)
+    for vendor, operations in VENDOR_OPERATIONS.items():
+        metrics.VENDOR_SECONDS.labels(vendor)
+        for operation, outcome in itertools.product(operations, VENDOR_OUTCOMES):
+            metrics.VENDOR_CALLS.labels(vendor, operation, outcome)
     for action in ActionType:
         metrics.OUTCOME_AGE.labels(action)
         for mode in ("enforce", "shadow"):
@@ -101,6 +113,9 @@ def test_no_label_can_hold_an_id() -> None:
         "result",
         "reason",
         "le",
+        "vendor",
+        "operation",
+        "outcome",
         "generation",
         "version",
         "implementation",

@@ -151,3 +151,52 @@ def test_a_variable_that_is_not_json_where_json_is_due_is_named(monkeypatch: pyt
 def test_addresses_of_brokers_are_checked(tmp_path: Path, addresses: str) -> None:
     with pytest.raises(Fatal, match=r"kafka\.bootstrap"):
         load(written(tmp_path, f"kafka: {{bootstrap: '{addresses}'}}"))
+
+
+def test_the_credentials_of_every_vendor_can_be_set_with_secrets_from_files(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cr3t-s3cr3t-s3cr3t\n")
+    secret = f"{{file: {tmp_path}/secret}}"
+    text = f"""
+tenants:
+  acme:
+    credentials:
+      agora: {{app_id: a1, customer_id: c1, customer_secret: {secret}, base_urls: [http://127.0.0.1:8090/agora/]}}
+      aliyun: {{access_key: k, secret_key: {secret}}}
+      shumei: {{access_key: {secret}, secret_key: {secret}, region: gg}}
+      iflytek: {{app_id: a, access_key_id: k, access_key_secret: {secret}}}
+      yidun: {{secret_id: i, secret_key: {secret}, business_id: b, version: v3, signature_method: SM3}}
+      yunxin: {{app_key: k, app_secret: {secret}}}
+"""
+    credentials = load(written(tmp_path, text)).tenants["acme"].credentials
+    assert credentials.agora is not None
+    assert credentials.agora.base_urls == ("http://127.0.0.1:8090/agora",)
+    assert credentials.agora.customer_secret.get_secret_value() == "s3cr3t-s3cr3t-s3cr3t"
+    assert "s3cr3t" not in repr(credentials)
+    assert credentials.shumei is not None
+    assert credentials.shumei.url("video") == "http://api-videostream-gg.fengkongcloud.com"
+
+
+@pytest.mark.parametrize(
+    ("credentials", "place"),
+    [
+        ("agora: {customer_id: c, customer_secret: s}", "agora.app_id"),
+        ("agora: {app_id: a/b, customer_id: c, customer_secret: s}", "agora.app_id"),
+        ("agora: {app_id: a, customer_id: c, customer_secret: s, base_urls: []}", "agora.base_urls"),
+        ("agora: {app_id: a, customer_id: c, customer_secret: s, base_urls: [ftp://x]}", "agora.base_urls.0"),
+        (
+            "agora: {app_id: a, customer_id: c, customer_secret: s, base_urls: ['http://u:p@x']}",
+            "agora.base_urls.0",
+        ),
+        ("agora: {app_id: a, customer_id: '', customer_secret: ''}", "agora.customer_secret"),
+        ("shumei: {access_key: k, secret_key: short-s3cr3t}", "shumei.secret_key"),
+        ("shumei: {access_key: k, region: bj}", "shumei.region"),
+        ("yidun: {secret_id: i, secret_key: k, business_id: b, version: v5}", "yidun.version"),
+        ("iflytek: {app_id: a, access_key_id: 'a b', access_key_secret: k}", "iflytek.access_key_id"),
+        ("tencent: {}", "tencent"),
+    ],
+)
+def test_wrong_credentials_name_the_field_and_no_secret(tmp_path: Path, credentials: str, place: str) -> None:
+    with pytest.raises(Fatal) as caught:
+        load(written(tmp_path, f"tenants: {{acme: {{credentials: {{{credentials}}}}}}}"))
+    assert f"tenants.acme.credentials.{place}: " in str(caught.value)
+    assert "short-s3cr3t" not in str(caught.value)
