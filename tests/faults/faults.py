@@ -63,7 +63,7 @@ def _spool_point(scene: "Scene", point: str) -> None:
     passage = 1 if drains else scene.random.randint(1, 6)
     pipeline.end("receiver", signal.SIGTERM)
     pipeline.start("receiver", ["--point", point, "--passage", str(passage)])
-    pipeline.wait("receiver")
+    pipeline.wait("receiver", doomed=True)
     scene.disturb(Mode.RESET)
     try:
         if drains:
