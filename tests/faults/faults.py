@@ -1,5 +1,5 @@
 """What can go wrong: one function a fault. Each is given the scene, brings the fault about and mends it, and returns
-when the system has all it needs again. `scene.mended()` marks the moment from which it has to recover."""
+when the system has all it needs again. `scene.changed()` marks a moment from which it has to recover."""
 
 import shutil
 import signal
@@ -41,7 +41,7 @@ def _signal(scene: "Scene", role: str, number: signal.Signals) -> None:
     scene.pipeline.end(role, number)
     scene.pipeline.start(role)
     scene.pipeline.wait(role)
-    scene.mended()
+    scene.changed()
 
 
 def _point(scene: "Scene", role: str, point: str) -> None:
@@ -53,7 +53,7 @@ def _point(scene: "Scene", role: str, point: str) -> None:
         raise RuntimeError(f"{role} did not come to the point {point!r} in {_REACHED:.0f} s")
     pipeline.start(role)
     pipeline.wait(role)
-    scene.mended()
+    scene.changed()
 
 
 def _spool_point(scene: "Scene", point: str) -> None:
@@ -75,20 +75,21 @@ def _spool_point(scene: "Scene", point: str) -> None:
         scene.disturb(Mode.PASS)
     pipeline.start("receiver")
     pipeline.wait("receiver")
-    scene.mended()
+    scene.changed()
 
 
 def _broker(scene: "Scene", sign: str, whom: str) -> None:
     number = scene.controller() if whom == "controller" else scene.random.choice(list(scene.cluster.brokers))
     broker = scene.cluster.brokers[number]
-    scene.mended()  # its death is what the others have to get over
+    scene.changed()  # the others have to get over its death
     if sign == "SIGSTOP":
         broker.freeze()
         time.sleep(_FROZEN)
         broker.thaw()
-        return
-    (broker.kill if sign == "SIGKILL" else broker.stop)()
-    scene.cluster.restart(number)
+    else:
+        (broker.kill if sign == "SIGKILL" else broker.stop)()
+        scene.cluster.restart(number)
+    scene.changed()
 
 
 def _lone_broker(scene: "Scene", sign: str) -> None:
@@ -101,7 +102,7 @@ def _lone_broker(scene: "Scene", sign: str) -> None:
     else:
         (broker.kill if sign == "SIGKILL" else broker.stop)()
         scene.cluster.restart(1)
-    scene.mended()
+    scene.changed()
 
 
 def _outage(scene: "Scene") -> None:
@@ -113,14 +114,14 @@ def _outage(scene: "Scene") -> None:
         broker.start()
     for broker in brokers.values():
         broker.wait(set(brokers))
-    scene.mended()
+    scene.changed()
 
 
 def _connections(scene: "Scene", mode: Mode) -> None:
     scene.disturb(mode)
     time.sleep(_CUT)
     scene.disturb(Mode.PASS)
-    scene.mended()
+    scene.changed()
 
 
 def _clock(scene: "Scene", role: str, seconds: float) -> None:
@@ -133,7 +134,7 @@ def _clock(scene: "Scene", role: str, seconds: float) -> None:
     pipeline.end(role, signal.SIGTERM)
     pipeline.start(role)
     pipeline.wait(role)
-    scene.mended()
+    scene.changed()
 
 
 def _scaled(scene: "Scene") -> None:
@@ -154,20 +155,20 @@ def _scaled(scene: "Scene") -> None:
             if cost > 1:
                 raise RuntimeError(f"{name} cost {cost:.0f} rebalances when it left")
         time.sleep(2.0)
-    scene.mended()
+    scene.changed()
 
 
 def _poison(scene: "Scene") -> None:
-    """A flood of callbacks that nobody can read, below the limit at which a stage halts, and records in the raw topics
-    that no receiver has written."""
+    """A flood of callbacks that nobody can read, below the limit at which a stage halts, and records in the topics
+    that none of our processes has written."""
     scene.driver.malformed = 0.4
     try:
-        for source in ("shumei_audio", "yidun_audio", "agora_ncs"):
-            scene.put_bad_records(topics.raw(source))
+        for topic in (topics.raw("shumei_audio"), topics.raw("agora_ncs"), topics.VERDICTS, topics.ACTIONS):
+            scene.put_bad_records(topic)
         time.sleep(4.0)
     finally:
         scene.driver.reset()
-    scene.mended()
+    scene.changed()
 
 
 def _full_disk(scene: "Scene") -> None:
@@ -187,7 +188,7 @@ def _full_disk(scene: "Scene") -> None:
     finally:
         filler.unlink(missing_ok=True)
         scene.disturb(Mode.PASS)
-    scene.mended()
+    scene.changed()
 
 
 def _of(

@@ -4,6 +4,7 @@ It does the pipeline's work once more, with its own pure functions, to know what
 its verdicts and signals, or its dead letter; of each verdict its actions; of each action its outcome."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
@@ -24,6 +25,8 @@ from sinks.policy.worker import PolicyWorker
 from tests.faults.driver import digest
 
 _RAW = {topics.raw(source) for source in Source}
+BAD_KEY = b"bad"
+"""The key of records that tests write into topics past the pipeline."""
 
 
 @dataclass
@@ -73,6 +76,9 @@ class Bench:
     def take(self, record: Record, sent: Mapping[int, bytes], acknowledged: Collection[int]) -> None:
         """One more record of any topic."""
         self.taken += 1
+        if record.key == BAD_KEY and record.topic != topics.DEAD_LETTERS:
+            self._take_bad(record)
+            return
         if record.topic in _RAW:
             self._take_raw(record, sent, acknowledged)
             return
@@ -103,18 +109,20 @@ class Bench:
         invented |= {f"outcome of {id_}" for id_ in self._settled - self._actions}
         return Findings(lost, invented, set(self._altered), set(self._disordered), set(self._unrecognisable))
 
+    def _take_bad(self, record: Record) -> None:
+        """A record that none of our processes has written: it has to be in the dead letters. One that looks like a
+        callback nobody can read has its fail-safe verdict besides."""
+        self._dead_due.add(f"{record.topic}/{record.partition}/{record.offset}")
+        if record.topic in _RAW:
+            with contextlib.suppress(Poison):
+                self._due |= {verdict.id for verdict in self._normalizer.reading(record).verdicts}
+
     def _take_raw(self, record: Record, sent: Mapping[int, bytes], acknowledged: Collection[int]) -> None:
-        place = f"{record.topic}/{record.partition}/{record.offset}"
-        try:
-            reading = self._normalizer.reading(record)
-        except Poison:
-            # Put there by somebody else than a receiver: it has to be in the dead letters, and nothing else of it.
-            self._dead_due.add(place)
-            return
         number = sequence_in(record.value or b"")
         if number is None or number not in sent:
-            self._invented.add(place)
+            self._invented.add(f"{record.topic}/{record.partition}/{record.offset}")
             return
+        reading = self._normalizer.reading(record)
         if digest(record.value or b"") != sent[number]:
             self._altered.add(str(number))
         if number in self._raw_ids:

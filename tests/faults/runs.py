@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient  # type: ignore[attr-defined] # re
 
 from tests.faults.driver import Driver
 from tests.faults.faults import Fault
-from tests.faults.judge import Findings, Judge
+from tests.faults.judge import BAD_KEY, Findings, Judge
 from tests.faults.pipeline import ROLES, Pipeline
 from tests.faults.proxy import Mode, Proxy
 from tests.kafka.brokers import Cluster, free_ports
@@ -34,9 +34,9 @@ _QUIET = 3.0  # seconds without a rebalance
 
 @dataclass(frozen=True)
 class Run:
-    """Figures of one run; times in seconds. `gap` is the longest time without a 2xx; `recovery` the time from the
-    moment at which the fault was mended (for a broker of several: at which it struck) to the normal rate of 2xx;
-    `results` that from the mended fault until all that was due was there."""
+    """Figures of one run; times in seconds. `gap` is the longest time without a 2xx; `recovery` the longest that the
+    rate of 2xx took to be normal again after the fault was mended (for a broker of several: after it struck, too);
+    `results` the time from the mended fault until all that was due was there."""
 
     faults: tuple[str, ...]
     sent: int
@@ -70,13 +70,13 @@ class Scene:
     random: Random
     spool: Path
     notes: list[str] = field(default_factory=list)
-    _mended: float = 0.0
+    _events: list[float] = field(default_factory=list)
 
     async def run(self, faults: Sequence[Fault]) -> Run:
         """The faults side by side, each from a random moment on."""
         driver, bench, ended, began = self.driver, self.judge.bench, asyncio.Event(), time.monotonic()
         sent, acknowledged, duplicates = len(driver.sent), len(driver.acknowledged), bench.duplicates
-        self.notes, self._mended = [], 0.0
+        self.notes, self._events = [], []
         driver.answered_at = [began]
         before = self.random.uniform(*_BEFORE)
         load = asyncio.create_task(driver.run(ended))
@@ -107,14 +107,15 @@ class Scene:
             found,
             gap,
             recovery,
-            time.monotonic() - self._mended,
+            time.monotonic() - max(self._events),
             time.monotonic() - began,
             tuple(self.notes),
         )
 
-    def mended(self) -> None:
-        """From this moment on the system has all it needs, and has to recover."""
-        self._mended = time.monotonic()
+    def changed(self) -> None:
+        """Something has struck that the system has to get over, or has been mended: from this moment on it has all that
+        it needs."""
+        self._events.append(time.monotonic())
 
     def disturb(self, mode: Mode) -> None:
         """What the network does to connections with the brokers."""
@@ -136,7 +137,7 @@ class Scene:
             time.sleep(0.2)
 
     def put_bad_records(self, topic: str) -> None:
-        """What could get into a raw topic without a receiver."""
+        """What could get into a topic without any of our processes."""
         known = [("ce_specversion", b"1.0"), ("ce_type", b"moderato.raw.v1"), ("ce_id", b"bad")]
         source = ("ce_source", b"/sources/shumei_audio")
         bad = (
@@ -152,7 +153,7 @@ class Scene:
         )
         producer = Producer({"bootstrap.servers": self.cluster.bootstrap, "log_level": 0})
         for value, headers in bad:
-            producer.produce(topic, value, key=b"bad", headers=headers)
+            producer.produce(topic, value, key=BAD_KEY, headers=headers)
         if producer.flush(30):
             raise RuntimeError("bad records could not be written")
 
@@ -170,14 +171,17 @@ class Scene:
         return sum(moment - 1.0 < at <= moment for at in self.driver.answered_at)
 
     def _recovered_after(self, rate: float) -> float:
-        """How long after the fault was mended the last second began in which the rate was not normal."""
-        times, last = self.driver.answered_at, self._mended
-        moment = self._mended
-        while moment + 1.0 < times[-1]:
-            if self._in_second_before(moment + 1.0) < _NORMAL * rate:
-                last = moment + 1.0
-            moment += 0.25
-        return last - self._mended
+        """The longest time from such an event to the last second, before the next event, in which the rate was not
+        normal."""
+        events = sorted(self._events)
+        longest = 0.0
+        for event, following in itertools.pairwise([*events, self.driver.answered_at[-1]]):
+            moment = event + 1.0
+            while moment < following:
+                if self._in_second_before(moment) < _NORMAL * rate:
+                    longest = max(longest, moment - event)
+                moment += 0.25
+        return longest
 
     async def _judged(self) -> Findings:
         """When a fresh callback is through and everything is there, or nothing has come for so long that nothing

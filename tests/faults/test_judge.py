@@ -22,7 +22,7 @@ from sinks.policy.evaluate import Evaluator
 from sinks.policy.loading import BUILT_IN, load
 from sinks.policy.worker import PolicyWorker
 from tests.faults.driver import digest
-from tests.faults.judge import Bench, Findings
+from tests.faults.judge import BAD_KEY, Bench, Findings
 
 _CALLBACKS = 400
 
@@ -189,7 +189,7 @@ def test_a_repetition_under_another_id_is_not_recognisable(world: World) -> None
 
 
 def test_a_foreign_record_has_to_be_in_the_dead_letters(world: World) -> None:
-    record = world.write(RAW, b"bad", b"no headers", ())
+    record = world.write(RAW, BAD_KEY, b"no headers", ())
     assert world.judged()[0].lost
     (letter,) = asyncio.run(Normalizer({}).handle([record])).messages
     world.write(*letter)
