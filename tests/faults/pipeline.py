@@ -20,6 +20,7 @@ ROLES = ("receiver", "normalizer", "policy", "enforcer")
 STAGES = ROLES[1:]
 MOST_NORMALIZERS = 4
 _NAMES = (*ROLES, *(f"normalizer-{number}" for number in range(2, MOST_NORMALIZERS + 1)))
+_FATAL = 2  # the exit code of a role that cannot start
 _READY = 120.0  # seconds
 _END = 20.0  # seconds; as promised
 
@@ -35,6 +36,7 @@ class Pipeline:
         self.base = f"http://127.0.0.1:{port}"
         self._admin = dict(zip(_NAMES, admin, strict=True))
         self._folder = folder
+        self._commands: dict[str, list[str]] = {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         sources = {
             str(each.source): {"tokens": [each.token], "secrets": each.secrets} for each in self.targets
@@ -54,23 +56,31 @@ class Pipeline:
         """Starts a process; `wrapped` are options of tests.faults.wrapped, for one that is to come to grief."""
         role = re.sub(r"-\d$", "", name)
         module = ["tests.faults.wrapped", *wrapped, "--"] if wrapped else ["moderato"]
-        command = [sys.executable, "-m", *module, "--config", str(self._folder / f"{name}.yaml"), "run", role]
-        with (self._folder / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(command, stdout=log, stderr=log)
+        self._commands[name] = [
+            *(sys.executable, "-m", *module),
+            *("--config", str(self._folder / f"{name}.yaml"), "run", role),
+        ]
+        self._start(name)
 
     def wait(self, name: str, *, doomed: bool = False) -> None:
-        """Until it is ready; one that is doomed may have killed itself before. Raises RuntimeError with the end of its
-        log."""
-        child, end = self._running[name], time.monotonic() + _READY
-        while time.monotonic() < end and child.poll() is None:
+        """Until it is ready; one that is doomed may have killed itself before. One that has ended because it could not
+        reach Kafka is started again, as whatever runs it would. Raises RuntimeError with the end of its log."""
+        end = time.monotonic() + _READY
+        while time.monotonic() < end:
+            code = self._running[name].poll()
+            if doomed and code == -signal.SIGKILL:
+                return
+            if code is not None:
+                if code != _FATAL or "kafka" not in self.log(name).splitlines()[-1]:
+                    break
+                self._start(name)
             with (
                 suppress(OSError),
                 urllib.request.urlopen(f"http://127.0.0.1:{self._admin[name]}/readyz", timeout=5),
             ):
                 return
             time.sleep(0.1)
-        if not doomed or child.poll() != -signal.SIGKILL:
-            raise RuntimeError(f"{name} is not ready: {self.log(name)}")
+        raise RuntimeError(f"{name} is not ready: {self.log(name)}")
 
     def died(self, name: str, seconds: float) -> bool:
         """Whether it kills itself within that time. Raises RuntimeError when it ends in another way."""
@@ -123,6 +133,10 @@ class Pipeline:
     def close(self) -> None:
         for name in list(self._running):
             self.end(name, signal.SIGKILL)
+
+    def _start(self, name: str) -> None:
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(self._commands[name], stdout=log, stderr=log)
 
     def _metrics(self, name: str) -> Counter[tuple[str, str]]:
         url = f"http://127.0.0.1:{self._admin[name]}/metrics"
