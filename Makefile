@@ -49,8 +49,8 @@ endif
 bench: $(VENV)/.test ## requests and records per second, CPU per 100,000 (KAFKA_BOOTSTRAP=host:port adds a real broker)
 	$(BIN)/python -m tests.bench $(ARGS)
 
-faults: $(VENV)/.test ## faults on real processes and brokers (RUNS=n SEED=s BROKERS=1|3; Java 17, Maven)
-	$(BIN)/python -m tests.faults $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED)) $(if $(BROKERS),--brokers $(BROKERS))
+faults: $(VENV)/.test ## faults on real processes and brokers (RUNS=n SEED=s BROKERS=1|3; Java 17, Maven, root)
+	$(BIN)/python -m tests.faults $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED)) $(if $(BROKERS),--brokers $(BROKERS)) $(ARGS)
 
 kafka-up: $(VENV)/.run ## start one real Kafka broker that stays (Java 17, Maven), and print its KAFKA_BOOTSTRAP
 	@$(BIN)/python -m tests.kafka up

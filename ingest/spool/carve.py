@@ -4,6 +4,7 @@ and gives up, or passes over in silence, where one of them is damaged.
 The format: https://www.sqlite.org/fileformat2.html
 """
 
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +23,8 @@ Pages = Callable[[int], bytes]
 
 
 class Found(NamedTuple):
-    """One entry and its number."""
+    """One entry. Topic and bucket come out of the record, whose checksum was right; `seq` and `at` are what the damaged
+    file says."""
 
     seq: int
     at: int
@@ -80,9 +82,10 @@ def _entry(page: bytes, at: int, pages: Pages) -> Found:
         length = (kind - 12) // 2 if kind >= 12 else _INTEGERS[kind]
         columns.append(payload[at : at + length])
         at += length
-    moment, bucket = (_integer(kind, column) for kind, column in zip(kinds, columns[:2], strict=False))
-    decode(columns[3])
-    return Found(seq, moment, bucket, columns[2], columns[3])
+    entry = decode(columns[3])
+    # The file takes it modulo the number of buckets, a power of two.
+    bucket = zlib.crc32(entry.key)
+    return Found(seq, _integer(kinds[0], columns[0]), bucket, entry.topic.encode(), columns[3])
 
 
 def _integer(kind: int, column: bytes) -> int:

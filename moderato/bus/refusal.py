@@ -23,6 +23,8 @@ from moderato.bus.connection import Connection
 from moderato.errors import Fatal, Unreachable
 from moderato.settings import Kafka
 
+_DROPS = "takes connections and drops ours"
+
 
 async def refusal(connection: Connection) -> str | None:
     """What is wrong with `kafka.tls` or `kafka.sasl`, one line; None when a broker lets us in, or none can be reached.
@@ -40,8 +42,11 @@ async def answers(connection: Connection) -> bool:
 
 async def unreachable(connection: Connection, error: Exception) -> Fatal:
     """The error of a client that did not start."""
-    if text := lacking(connection, error) or await refusal(connection):
+    if text := lacking(connection, error):
         return Fatal(text)
+    if text := await refusal(connection):
+        # A network that resets connections for a while looks the same as the wrong listener: waiting may mend it.
+        return Unreachable(text) if _DROPS in text else Fatal(text)
     if isinstance(error, KafkaConnectionError):
         return Unreachable(f"kafka.bootstrap {connection.bootstrap}: no broker can be reached there")
     return Unreachable(f"kafka.bootstrap {connection.bootstrap}: {str(error) or 'no answer'}")
@@ -110,8 +115,7 @@ def _reason(address: str, error: Exception, settings: Kafka) -> str | None:
             return f"{user(settings)} is not let in with this password by {address}: {error.args[0]}"
         case KafkaConnectionError() | ConnectionResetError():
             return (
-                f"kafka.tls, kafka.sasl: {address} takes connections and drops ours: its listener may not speak "
-                f"{_protocol(settings)}"
+                f"kafka.tls, kafka.sasl: {address} {_DROPS}: its listener may not speak {_protocol(settings)}"
             )
     return None
 

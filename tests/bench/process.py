@@ -28,6 +28,10 @@ class Process:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
+    def wait(self) -> None:
+        """Until it has ended, by itself or on a signal of somebody else's."""
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+
     def rss_mib(self) -> float:
         """Resident memory now."""
         found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text())

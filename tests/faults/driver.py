@@ -1,6 +1,7 @@
 """Numbered callbacks of all sources from many connections, and exactly how each was answered."""
 
 import asyncio
+import hashlib
 import itertools
 import time
 from collections.abc import Sequence
@@ -9,13 +10,17 @@ from random import Random
 
 import aiohttp
 
-from simulator.callbacks.contract import Callback
 from simulator.targets import Target
 from simulator.traffic import DEFAULT_MIX, Feed, make_feeds
 
 _PAUSE = 0.05  # seconds between two callbacks of one connection
 _PATIENCE = 5.0  # seconds for an answer
 _MALFORMED = 0.03
+
+
+def digest(body: bytes) -> bytes:
+    """What is remembered of a body: enough to tell that it was altered."""
+    return hashlib.blake2b(body, digest_size=16).digest()
 
 
 @dataclass
@@ -25,11 +30,14 @@ class Driver:
     base: str
     targets: Sequence[Target]
     seed: int
-    sent: dict[int, Callback] = field(default_factory=dict)
+    sent: dict[int, bytes] = field(default_factory=dict)
+    """The digest of each body by its number: hundreds of thousands are remembered."""
     acknowledged: set[int] = field(default_factory=set)
     refused: set[int] = field(default_factory=set)
     unknown: set[int] = field(default_factory=set)
     answered_at: list[float] = field(default_factory=list)
+    malformed: float = _MALFORMED
+    """The share of bodies that nobody can read."""
 
     def __post_init__(self) -> None:
         self._feeds = make_feeds(self.base, self.targets, 16, self.seed)
@@ -41,6 +49,10 @@ class Driver:
         async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
             for feed in self._feeds:
                 group.create_task(self._room(session, feed, ended))
+
+    def reset(self) -> None:
+        """The usual share of malformed bodies."""
+        self.malformed = _MALFORMED
 
     async def fresh(self) -> int | None:
         """One more callback; its number when it was acknowledged."""
@@ -57,8 +69,8 @@ class Driver:
         now = time.time()
         number = next(self._numbers)
         moment = feed.moment(number, now - 1, now, DEFAULT_MIX)
-        callback = feed.callback(moment, malformed=self._random.random() < _MALFORMED)
-        self.sent[number] = callback
+        callback = feed.callback(moment, malformed=self._random.random() < self.malformed)
+        self.sent[number] = digest(callback.body)
         headers = {"Content-Type": callback.content_type, **callback.headers}
         try:
             async with (

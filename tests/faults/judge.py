@@ -1,7 +1,13 @@
-"""Reads all topics and holds them against what was sent and acknowledged."""
+"""Reads all topics and holds them against what was sent and acknowledged.
 
-from collections import Counter
-from dataclasses import dataclass, field
+It does the pipeline's work once more, with its own pure functions, to know what has to be there: of each raw record
+its verdicts and signals, or its dead letter; of each verdict its actions; of each action its outcome."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
 
 import orjson
 from aiokafka import ConsumerRecord
@@ -9,48 +15,165 @@ from confluent_kafka import Consumer, TopicPartition
 
 from moderato import topics
 from moderato.bus.history import Record
+from moderato.errors import Poison
 from moderato.sources import Source
 from normalize.worker import Normalizer
 from simulator.callbacks.contract import sequence_in
-from tests.faults.driver import Driver
+from sinks.policy.evaluate import Evaluator
+from sinks.policy.loading import BUILT_IN, load
+from sinks.policy.worker import PolicyWorker
+from tests.faults.driver import digest
 
 _RAW = {topics.raw(source) for source in Source}
+BAD_KEY = b"bad"
+"""The key of records that tests write into topics past the pipeline."""
 
 
 @dataclass
 class Findings:
-    """Numbers of callbacks, or ids of records, that are not as promised; repeats are no fault."""
+    """Numbers of callbacks, ids of records or lines of the ledger that are not as promised."""
 
     lost: set[str] = field(default_factory=set)
     invented: set[str] = field(default_factory=set)
     altered: set[str] = field(default_factory=set)
     disordered: set[str] = field(default_factory=set)
-    duplicates: int = 0
+    unrecognisable: set[str] = field(default_factory=set)
+    """Repetitions whose id is another one than the first time."""
+    unbalanced: set[str] = field(default_factory=set)
 
     @property
     def faults(self) -> int:
-        return len(self.lost) + len(self.invented) + len(self.altered) + len(self.disordered)
+        return sum(len(getattr(self, each.name)) for each in fields(self))
+
+    def __str__(self) -> str:
+        named = ((each.name, sorted(getattr(self, each.name))) for each in fields(self))
+        return "; ".join(f"{name} {len(what)}: {', '.join(what[:5])}" for name, what in named if what)
+
+
+class Bench:
+    """What has been read so far, and what follows from it. Records are taken in the order of their partitions."""
+
+    def __init__(self) -> None:
+        self.duplicates = 0
+        """Raw records, verdicts and signals that are there once more: no fault."""
+        self.taken = 0
+        self._normalizer = Normalizer({})
+        self._policy = PolicyWorker(Evaluator(load(BUILT_IN)))
+        self._raw_ids: dict[int, str] = {}
+        self._last: dict[tuple[str, bytes | None], int] = {}
+        self._due: set[str] = set()  # verdicts and signals
+        self._dead_due: set[str] = set()
+        self._actions_due: set[str] = set()
+        self._written: set[str] = set()
+        self._actions: set[str] = set()
+        self._settled: set[str] = set()  # actions with an outcome
+        self._dead: set[str] = set()
+        self._altered: set[str] = set()
+        self._invented: set[str] = set()
+        self._disordered: set[str] = set()
+        self._unrecognisable: set[str] = set()
+
+    def take(self, record: Record, sent: Mapping[int, bytes], acknowledged: Collection[int]) -> None:
+        """One more record of any topic."""
+        self.taken += 1
+        if record.key == BAD_KEY and record.topic != topics.DEAD_LETTERS:
+            self._take_bad(record)
+            return
+        if record.topic in _RAW:
+            self._take_raw(record, sent, acknowledged)
+            return
+        id_ = dict(record.headers).get("ce_id", b"").decode()
+        if record.topic == topics.DEAD_LETTERS:
+            headers = dict(record.headers)
+            self._dead |= {id_, _place(headers["dl_topic"], headers["dl_partition"], headers["dl_offset"])}
+        elif record.topic in (topics.VERDICTS, topics.SIGNALS):
+            if id_ in self._written:
+                self.duplicates += 1
+            elif record.topic == topics.VERDICTS:
+                self._actions_due |= self._demanded(record)
+            self._written.add(id_)
+        elif record.topic == topics.ACTIONS:
+            self._actions.add(id_)
+        elif record.topic == topics.OUTCOMES:
+            self._settled.add(orjson.loads(record.value or b"{}").get("action_id"))
+
+    def findings(self, acknowledged: Collection[int]) -> Findings:
+        """What is not as promised, given what was acknowledged so far."""
+        lost = {str(number) for number in acknowledged if number not in self._raw_ids}
+        lost |= {f"result {id_}" for id_ in self._due - self._written}
+        lost |= {f"dead letter {id_}" for id_ in self._dead_due - self._dead}
+        lost |= {f"action {id_}" for id_ in self._actions_due - self._actions}
+        lost |= {f"outcome of {id_}" for id_ in self._actions - self._settled - self._dead}
+        invented = self._invented | {f"result {id_}" for id_ in self._written - self._due}
+        invented |= {f"action {id_}" for id_ in self._actions - self._actions_due}
+        invented |= {f"outcome of {id_}" for id_ in self._settled - self._actions}
+        return Findings(lost, invented, set(self._altered), set(self._disordered), set(self._unrecognisable))
+
+    def _take_bad(self, record: Record) -> None:
+        """A record that none of our processes has written: it has to be in the dead letters. One that looks like a
+        callback nobody can read has its fail-safe verdict besides."""
+        self._dead_due.add(f"{record.topic}/{record.partition}/{record.offset}")
+        if record.topic in _RAW:
+            with contextlib.suppress(Poison):
+                self._due |= {verdict.id for verdict in self._normalizer.reading(record).verdicts}
+
+    def _take_raw(self, record: Record, sent: Mapping[int, bytes], acknowledged: Collection[int]) -> None:
+        number = sequence_in(record.value or b"")
+        if number is None or number not in sent:
+            self._invented.add(f"{record.topic}/{record.partition}/{record.offset}")
+            return
+        reading = self._normalizer.reading(record)
+        if digest(record.value or b"") != sent[number]:
+            self._altered.add(str(number))
+        if number in self._raw_ids:
+            self.duplicates += 1
+            if self._raw_ids[number] != reading.raw.id:
+                self._unrecognisable.add(str(number))
+        else:
+            self._raw_ids[number] = reading.raw.id
+            if number in acknowledged:
+                lane = record.topic, record.key
+                if number < self._last.get(lane, -1):
+                    self._disordered.add(str(number))
+                self._last[lane] = max(number, self._last.get(lane, -1))
+        self._due |= {verdict.id for verdict in reading.verdicts}
+        self._due |= {signal.id for signal in reading.signals}
+        if reading.faults:
+            self._dead_due.add(reading.raw.id)
+
+    def _demanded(self, verdict: Record) -> set[str]:
+        """The ids of the actions that the policy demands for a verdict."""
+        results = asyncio.run(self._policy.handle([verdict]))
+        return {
+            dict(message.headers)["ce_id"].decode()
+            for message in results.messages
+            if message.topic == topics.ACTIONS
+        }
+
+
+def _place(topic: bytes, partition: bytes, offset: bytes) -> str:
+    return f"{topic.decode()}/{partition.decode()}/{offset.decode()}"
 
 
 class Judge:
-    """Keeps what it has read: each `read` goes on where the last one ended."""
+    """A bench, and the consumer that feeds it: each `read` goes on where the last one ended."""
 
     def __init__(self, bootstrap: str, partitions: int) -> None:
-        self.records: dict[str, list[Record]] = {topic.name: [] for topic in topics.ALL}
-        self._normalizer = Normalizer({})
+        self.bench = Bench()
         self._consumer = Consumer(
             {"bootstrap.servers": bootstrap, "group.id": "judge", "enable.auto.commit": False, "log_level": 0}
         )
         self._consumer.assign(
-            [TopicPartition(name, place, 0) for name in self.records for place in range(partitions)]
+            [TopicPartition(topic.name, place, 0) for topic in topics.ALL for place in range(partitions)]
         )
 
     def close(self) -> None:
         self._consumer.close()
 
-    def read(self) -> None:
-        """Until nothing has come for a second."""
-        while message := self._consumer.poll(1.0):
+    def read(self, sent: Mapping[int, bytes], acknowledged: Collection[int], quiet: float = 0.5) -> None:
+        """Until nothing has come for a while. Raw records first: what follows from them may overtake them."""
+        later: list[Record] = []
+        while message := self._consumer.poll(quiet):
             if message.error():
                 continue
             topic, place, offset = message.topic(), message.partition(), message.offset()
@@ -58,54 +181,13 @@ class Judge:
             assert place is not None
             assert offset is not None
             headers = tuple(message.headers() or ())
+            stamp = round(time.time() * 1000)
             record: Record = ConsumerRecord(
-                topic, place, offset, 0, 0, message.key(), message.value(), None, 0, 0, headers
+                topic, place, offset, stamp, 0, message.key(), message.value(), None, 0, 0, headers
             )
-            self.records[topic].append(record)
-
-    def findings(self, driver: Driver) -> Findings:
-        """What of all that was sent so far is not as promised."""
-        found = Findings()
-        raw = [record for name in _RAW for record in self.records[name]]
-        self._raw(raw, driver, found)
-        self._results(raw, found)
-        done = {orjson.loads(each.value or b"{}").get("action_id") for each in self.records[topics.OUTCOMES]}
-        dead = set(self._ids(topics.DEAD_LETTERS))
-        found.lost |= {f"outcome of {id_}" for id_ in self._ids(topics.ACTIONS) if id_ not in done | dead}
-        return found
-
-    def _raw(self, raw: list[Record], driver: Driver, found: Findings) -> None:
-        seen: set[int] = set()
-        last: dict[tuple[str, bytes | None], int] = {}
-        for record in raw:
-            number = sequence_in(record.value or b"")
-            if number is None or number not in driver.sent:
-                found.invented.add(f"{record.topic}/{record.partition}/{record.offset}")
-                continue
-            if record.value != driver.sent[number].body:
-                found.altered.add(str(number))
-            if number not in seen and number in driver.acknowledged:
-                place = record.topic, record.key
-                if number < last.get(place, -1):
-                    found.disordered.add(str(number))
-                last[place] = max(number, last.get(place, -1))
-            seen.add(number)
-        found.lost |= {str(number) for number in driver.acknowledged - seen}
-
-    def _results(self, raw: list[Record], found: Findings) -> None:
-        verdicts, signals = Counter(self._ids(topics.VERDICTS)), Counter(self._ids(topics.SIGNALS))
-        dead = Counter(self._ids(topics.DEAD_LETTERS))
-        found.duplicates += sum(sum(ids.values()) - len(ids) for ids in (verdicts, signals))
-        due: set[str] = set()
-        for record in raw:
-            reading = self._normalizer.reading(record)
-            due |= {verdict.id for verdict in reading.verdicts}
-            due |= {signal.id for signal in reading.signals}
-            if reading.faults and reading.raw.id not in dead:
-                found.lost.add(f"dead letter of {reading.raw.id}")
-        written = set(verdicts) | set(signals)
-        found.lost |= due - written
-        found.invented |= written - due
-
-    def _ids(self, topic: str) -> list[str]:
-        return [dict(record.headers)["ce_id"].decode() for record in self.records[topic]]
+            if topic in _RAW:
+                self.bench.take(record, sent, acknowledged)
+            else:
+                later.append(record)
+        for record in later:
+            self.bench.take(record, sent, acknowledged)

@@ -28,6 +28,7 @@ class FakeKafka:
         """While set to an event that is not set, acknowledgements wait for it."""
         self.taken: list[tuple[bytes, bytes]] = []
         self.attempts = 0
+        self.held = 0  # batches whose acknowledgement waits
         self.batches: list[int] = []
         self._batch: list[tuple[bytes, bytes]] = []
         self._future: asyncio.Future[None] | None = None
@@ -59,7 +60,9 @@ class FakeKafka:
         self._future, self._batch = None, []
         assert future is not None
         if self.hold is not None:
+            self.held += 1
             await self.hold.wait()
+            self.held -= 1
         if self.away:
             future.set_exception(Retryable("no broker answers"))
         elif any(self.too_large(value) for _, value in batch):

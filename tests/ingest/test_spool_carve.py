@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import zlib
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.spool.carve import carve
-from ingest.spool.entry import Entry, encode
+from ingest.spool.entry import Entry, decode, encode
 from ingest.spool.file import Row, SpoolFile
 from ingest.spool.log import frames, log_of, passed_over
 
@@ -47,9 +48,10 @@ def carved(directory: Path, database: bytes, log: bytes | None) -> set[int]:
         log_of(path).write_bytes(log)
     found = set()
     for entry in carve(path, PAGE):
-        assert entry[1:] == row(entry.at)
-        assert entry.seq == entry.at + 1
-        found.add(entry.at)
+        number = int(decode(entry.record).key[1:])
+        assert (entry.topic, entry.record) == row(number)[2:]
+        assert entry.bucket == zlib.crc32(b"k%d" % number)
+        found.add(number)
     return found
 
 

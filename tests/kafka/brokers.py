@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.kafka import installation
@@ -109,9 +109,12 @@ class Broker:
 class Cluster:
     """`count` brokers, numbered from 1. With three, topics have three replicas, of which two have to be in sync.
 
-    `extra` are settings of the brokers over ours. Logs and data are in `folder`; `close` leaves the logs."""
+    `extra` gives settings of a broker, by its number, over ours. Logs and data are in `folder`; `close` leaves the
+    logs."""
 
-    def __init__(self, folder: Path, count: int = 1, extra: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self, folder: Path, count: int = 1, extra: Callable[[int], Mapping[str, object]] | None = None
+    ) -> None:
         self.folder = folder
         ports = free_ports(2 * count)
         voters = ",".join(f"{number}@127.0.0.1:{ports[-number]}" for number in range(1, count + 1))
@@ -119,7 +122,7 @@ class Cluster:
         for number, port in enumerate(ports[:count], 1):
             (home := folder / f"broker-{number}").mkdir(parents=True)
             own = _settings(number, count, port, ports[-number]) | {"controller.quorum.voters": voters}
-            self.brokers[number] = Broker(number, home, port, _merged(own, extra or {}))
+            self.brokers[number] = Broker(number, home, port, _merged(own, extra(number) if extra else {}))
 
     @property
     def bootstrap(self) -> str:

@@ -55,7 +55,9 @@ class Secured:
     def __init__(self, folder: Path) -> None:
         self.certificates: Certificates = make(folder)
         self._tls_port, self._no_tls_port = free_ports(2)
-        self.cluster = Cluster(folder, extra=_listeners(self._tls_port, self._no_tls_port, self.certificates))
+        self.cluster = Cluster(
+            folder, extra=lambda _: _listeners(self._tls_port, self._no_tls_port, self.certificates)
+        )
 
     @property
     def broker(self) -> Broker:

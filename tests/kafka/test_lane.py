@@ -99,7 +99,7 @@ def test_in_ci_the_lane_must_run_and_elsewhere_it_may_be_skipped(monkeypatch: py
 def test_a_broker_that_does_not_start_shows_its_log_and_leaves_nothing_running(
     secured_kafka: object, tmp_path: Path
 ) -> None:
-    cluster = Cluster(tmp_path, extra={"process.roles": "nonsense"})
+    cluster = Cluster(tmp_path, extra=lambda _: {"process.roles": "nonsense"})
     with pytest.raises(Broken, match=r"broker 1 ended with code 1:\n(.|\n)*process\.roles"):
         cluster.start()
     with pytest.raises(AssertionError):

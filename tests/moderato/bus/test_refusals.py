@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
+    KafkaConnectionError,
     TopicAuthorizationFailedError,
 )
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exports without __all__
@@ -20,7 +21,7 @@ from moderato.bus.admin import Admin
 from moderato.bus.connection import Connection
 from moderato.bus.publisher import Message, Publisher
 from moderato.bus.stage import Results, Stage
-from moderato.errors import Fatal, Retryable
+from moderato.errors import Fatal, Retryable, Unreachable
 from moderato.settings import Kafka, Tls
 from tests.kafka.certificates import Certificates
 from tests.kafka.secured import DOCUMENTED, Secured, acls
@@ -288,3 +289,16 @@ def test_a_missing_acl_is_told_with_the_user_who_lacks_it(
     certified = Connection("broker:9092", Kafka(tls=Tls(certificate_file=own, key_file=own)))
     assert refusal.lacking(certified, error) == (f"kafka.tls.certificate_file: the user of {own} {message}")
     assert refusal.lacking(ANONYMOUS, ZeroDivisionError()) is None
+
+
+async def test_connections_that_are_dropped_may_be_mended_by_waiting() -> None:
+    async def drop(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    server = await asyncio.start_server(drop, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        connection = Connection(f"127.0.0.1:{port}", Kafka())
+        error = await refusal.unreachable(connection, KafkaConnectionError("unable to bootstrap"))
+    assert isinstance(error, Unreachable)
+    assert "drops ours" in str(error)
