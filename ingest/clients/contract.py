@@ -103,7 +103,8 @@ class TaskState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`code` and `message` are the vendor's. `raw`, when there is one, is the answer as it came."""
+    """`code` and `message` are the vendor's. `raw` is the answer as it came, when it has something to tell downstream:
+    a result, a failure, an end."""
 
     state: TaskState
     code: str | None = None
