@@ -31,11 +31,8 @@ def generated() -> dict[Path, str]:
         Path("README.md"): _readme(values),
         Path("files/facts.yaml"): _facts(),
     }
-    for folder, pattern in (
-        ("rules", "deploy/prometheus/*.rules.yaml"),
-        ("dashboards", "deploy/grafana/dashboards/*.json"),
-    ):
-        for path in sorted(ROOT.glob(pattern)):
+    for folder, source in (("rules", "deploy/prometheus"), ("dashboards", "deploy/grafana/dashboards")):
+        for path in sorted((ROOT / source).iterdir()):
             files[Path("files", folder, path.name)] = path.read_text(encoding="utf-8")
     return files
 
@@ -60,10 +57,12 @@ def _schema() -> dict[str, Any]:
 
 
 def _plain(node: Any) -> Any:
-    """Without pydantic's titles, which only repeat the names."""
+    """Without pydantic's titles, which only repeat the names; descriptions in one line."""
     if isinstance(node, dict):
         return {
-            name: _plain(value)
+            name: " ".join(value.split())
+            if name == "description" and isinstance(value, str)
+            else _plain(value)
             for name, value in node.items()
             if not (name == "title" and isinstance(value, str))
         }
@@ -73,7 +72,7 @@ def _plain(node: Any) -> Any:
 def _fields(model: BaseModel) -> Iterator[tuple[str, Any, str]]:
     for name, field in type(model).model_fields.items():
         if not field.alias:
-            yield name, getattr(model, name), field.description or ""
+            yield name, getattr(model, name), " ".join((field.description or "").split())
 
 
 def _yaml(model: BaseModel, indent: str = "") -> Iterator[str]:
@@ -101,18 +100,8 @@ def _rows(model: BaseModel, prefix: str = "") -> Iterator[str]:
 
 def _readme(values: Values) -> str:
     head = (CHART / "README.head.md").read_text(encoding="utf-8")
-    return "\n".join(
-        [
-            head.rstrip(),
-            "",
-            "## Values",
-            "",
-            "| value | default | what it is |",
-            "|---|---|---|",
-            *_rows(values),
-            "",
-        ]
-    )
+    table = ["## Values", "", "| value | default | what it is |", "|---|---|---|", *_rows(values)]
+    return "\n".join([head.rstrip(), "", *table, ""])
 
 
 def main() -> None:

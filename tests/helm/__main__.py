@@ -1,4 +1,4 @@
-"""`make chart-test`: lints the chart, runs its unit tests, and renders every scenario into tests/helm/rendered, with helm.
+"""`make chart-test`: lints the chart, runs its unit tests, and renders every scenario into tests/helm/rendered.
 
 helm and its unit test plugin are those of PATH, else built by Go into a cache outside the tree (about three minutes,
 once). `make test` then holds what was rendered against the API server's schemas, without helm."""
