@@ -1,6 +1,8 @@
 """What the chart renders, held against the API server's schemas and the promises of the chart."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -8,6 +10,7 @@ import pytest
 
 from moderato import lifecycle
 from moderato.cli.roles import NAMES
+from moderato.settings import load
 from tests.helm.chart import KUBERNETES, RENDERED, SCENARIOS, Manifest, digest, rendered
 
 ALL = [
@@ -149,3 +152,35 @@ def test_alerts_and_dashboards_come_along_unchanged_but_for_the_runbooks() -> No
     assert any("{{ $labels" in rule["annotations"]["summary"] for rule in alerts)
     boards = [each for each in rendered("full") if "grafana_dashboard" in each["metadata"]["labels"]]
     assert len(boards) == 4
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_pods_find_a_configuration_that_loads(
+    scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With every secret that the manifests name, at the places where they mount it."""
+    text = (RENDERED / f"{scenario}.yaml").read_text(encoding="utf-8")
+    for place in set(re.findall(r"(?:/run/secrets|/etc/moderato)\S*/[\w.-]+", text)):
+        path = tmp_path / place.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2Vj")
+    here = {"/run/secrets": f"{tmp_path}/run/secrets", "/etc/moderato": f"{tmp_path}/etc/moderato"}
+    for manifest in rendered(scenario):
+        if manifest["kind"] == "ConfigMap" and "moderato.yaml" in manifest["data"]:
+            (tmp_path / "moderato.yaml").write_text(moved(manifest["data"]["moderato.yaml"], here))
+    for role, manifest in workloads(scenario).items():
+        with monkeypatch.context() as environment:
+            for each in manifest["spec"]["template"]["spec"]["containers"][0]["env"]:
+                environment.setenv(each["name"], moved(each.get("value", "a password"), here))
+            environment.setenv("MODERATO_CONFIG", str(tmp_path / "moderato.yaml"))
+            settings = load()
+        assert settings.kafka.bootstrap, role
+        assert (settings.spool is not None) == (scenario == "spool" and role == "receiver")
+        assert (settings.kafka.sasl is not None) == (scenario != "minimal")
+
+
+def moved(text: str, places: dict[str, str]) -> str:
+    """The text with paths of a pod replaced by those of the test."""
+    for place, here in places.items():
+        text = text.replace(place, here)
+    return text
