@@ -131,7 +131,7 @@ class Caller:
             outcome = "ok"
             return result
         except VendorError as error:
-            outcome = _OUTCOMES[type(error)]
+            outcome = next(name for kind, name in _OUTCOMES.items() if isinstance(error, kind))
             self._scrub(error)
             raise
         finally:

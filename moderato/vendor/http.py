@@ -54,6 +54,7 @@ class Answer:
     status: int
     body: dict[str, Any]
     retry_after: float = 0.0  # seconds
+    raw: bytes = b""  # the body as it came
 
 
 async def open_session(stack: AsyncExitStack, connections: int = 100) -> aiohttp.ClientSession:
@@ -132,7 +133,7 @@ def _answer(
             pass
         else:
             if isinstance(value, dict) and not 300 <= status < 400:
-                return Answer(status, value, retry_after)
+                return Answer(status, value, retry_after, body)
             fault = "its answer is not a JSON object"
     code = f"http-{status}"
     if status == HTTPStatus.TOO_MANY_REQUESTS:

@@ -1,0 +1,11 @@
+"""The vendors' control APIs: one file a vendor's product, one line here. How they are driven is in contract.py."""
+
+from ingest.clients import agora_video, agora_voice
+from ingest.clients.contract import Kind
+from moderato.sources import Source
+
+KINDS: dict[Source, Kind] = {
+    Source.AGORA_VOICE: agora_voice.KIND,
+    Source.AGORA_VIDEO: agora_video.KIND,
+}
+"""Sources that can be started. `agora_ncs` and `yunxin_rtc` only tell of rooms: nothing is started there."""
