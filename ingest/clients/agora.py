@@ -242,7 +242,8 @@ def _judge_query(answer: Answer) -> Status:
     if not isinstance(response, dict):
         raise Unreadable("agora", "query", "its answer has no serverResponse", code=f"http-{answer.status}")
     state, detail = task_state(response)
-    return Status(state, None, detail, answer.raw)
+    well = state in (TaskState.STARTING, TaskState.RUNNING)
+    return Status(state, None, detail, None if well else answer.raw)
 
 
 def _judge_stop(answer: Answer) -> None:

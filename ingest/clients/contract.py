@@ -18,8 +18,8 @@ task where the vendor lets us tell: it adopts the one that runs (`Started.adopte
 lost answer to `start` cannot be looked up, hence is not repeated.
 
 All raise moderato.vendor's errors: Refused (the parameters, credentials or state are wrong), Throttled, Unavailable,
-Unreadable, after their own retries by the vendor's rules. Two kinds of Refused say what to do next, Stale and
-AlreadyRunning.
+Unreadable, after their own retries by the vendor's rules. Three kinds of Refused say what to do next: Stale,
+AlreadyRunning and NotYet. Yidun's results are polled by business and not by task: ingest.clients.yidun_results.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,6 +41,11 @@ class Stale(Refused):
 class AlreadyRunning(Refused):
     """A task for this room runs already, and the vendor does not say which: `prepare` with the next `attempt`, which
     takes another uid where the parameters name one."""
+
+
+class NotYet(Refused):
+    """The room is not there yet, as far as the vendor can tell it from a fault of ours: `prepare` again later, and
+    give up after a while."""
 
 
 class Parameters(BaseModel):
@@ -103,7 +108,8 @@ class TaskState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`code` and `message` are the vendor's. `raw`, when there is one, is the answer as it came."""
+    """`code` and `message` are the vendor's. `raw` is the answer as it came, when it has something to tell downstream:
+    a result, a failure, an end."""
 
     state: TaskState
     code: str | None = None

@@ -311,15 +311,21 @@ async def test_agora_other_calls_after_50x_repeat_with_1_3_6_seconds() -> None:
     assert [wait for wait in agora.time.slept if wait >= 1] == [1, 3, 6]
 
 
-async def test_agora_query_gives_the_state_and_the_answer_as_it_came() -> None:
+async def test_agora_query_of_a_running_task_has_nothing_to_tell_downstream() -> None:
     async with vendor((200, QUERY_SAMPLE)) as (agora, opening):
         status = await client(opening).query(task_of())
     [seen] = agora.seen
     assert (seen.method, seen.raw) == ("GET", b"")
     assert seen.path == f"{BASE}/resourceid/JyvK%2F8nXH%3D/sid/{SID}/mode/mix/query"
     assert status.state is TaskState.RUNNING
-    assert status.raw is not None
-    assert b"aliyun_voice_async_scan" in status.raw
+    assert status.raw is None
+
+
+async def test_agora_query_of_a_broken_task_gives_the_answer_as_it_came() -> None:
+    answer = b'{"sid": "1",  "serverResponse": {"subServiceStatus": {"a": "serviceAbnormal"}}}'
+    async with vendor((200, answer)) as (_, opening):
+        status = await client(opening).query(task_of())
+    assert (status.state, status.raw) == (TaskState.FAILED, answer)
 
 
 async def test_agora_query_confirms_a_404_before_the_task_counts_as_ended() -> None:
