@@ -99,13 +99,10 @@ class Caller:
         return self._rates.bucket(self.vendor, self._account, rule.limit, rule.rate)
 
     async def _take(self, operation: str, bucket: Bucket, until: float) -> None:
-        wait = bucket.wait(until - self._rates.clock())
-        if wait is None:
+        if not await bucket.take(until - self._rates.clock()):
             raise Throttled(
-                self.vendor, operation, "no slot of our own rate limit within the call's patience"
+                self.vendor, operation, "no turn under our own rate limit within the call's patience"
             )
-        if wait:
-            await self._rates.sleep(wait)
 
     async def _attempt(
         self,

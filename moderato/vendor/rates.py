@@ -7,8 +7,11 @@ one of the vendor's windows and another at the beginning of the next are too man
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
-_MARGIN = 1.03  # calls do not arrive as evenly as they are sent
+Sleep: TypeAlias = Callable[[float], Awaitable[None]]
+
+_MARGIN = 1.05  # calls do not arrive as evenly as they are sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +28,33 @@ class Rate:
 
 
 class Bucket:
-    """A token bucket that holds one token. Slots are given in the order in which they are asked for."""
+    """A token bucket that holds one token. Calls pass in the order in which they came, each at least a spacing after
+    the one before it really passed: what a busy machine holds up is not made good by a burst."""
 
-    def __init__(self, rate: Rate, clock: Callable[[], float]) -> None:
+    def __init__(self, rate: Rate, clock: Callable[[], float], sleep: Sleep) -> None:
         self._spacing = rate.spacing
         self._clock = clock
+        self._sleep = sleep
         self._next = float("-inf")
+        self._turn = asyncio.Lock()
+        self._waiting = 0
 
-    def wait(self, patience: float) -> float | None:
-        """Reserves the next slot: the seconds until it. None, and nothing reserved, when it is further away than
-        `patience` seconds."""
-        now = self._clock()
-        slot = max(now, self._next)
-        if slot - now > patience:
-            return None
-        self._next = slot + self._spacing
-        return slot - now
+    async def take(self, patience: float) -> bool:
+        """Waits for a turn. False, at once, when it would come later than `patience` seconds from now."""
+        if max(0.0, self._next - self._clock()) + self._waiting * self._spacing > patience:
+            return False
+        self._waiting += 1
+        try:
+            async with self._turn:
+                while (wait := self._next - self._clock()) > 0:
+                    await self._sleep(wait)
+                self._next = self._clock() + self._spacing
+        finally:
+            self._waiting -= 1
+        return True
 
     def pause(self, seconds: float) -> None:
-        """The vendor says "later": no slot before that."""
+        """The vendor says "later": no turn before that."""
         self._next = max(self._next, self._clock() + seconds)
 
 
@@ -53,7 +64,7 @@ class Rates:
     def __init__(
         self,
         clock: Callable[[], float] | None = None,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._clock = clock
         self._buckets: dict[tuple[str, str, str], Bucket] = {}
@@ -67,5 +78,5 @@ class Rates:
         """The one of this vendor, account and limit."""
         key = (vendor, account, name)
         if key not in self._buckets:
-            self._buckets[key] = Bucket(rate, self.clock)
+            self._buckets[key] = Bucket(rate, self.clock, self.sleep)
         return self._buckets[key]

@@ -1,6 +1,7 @@
 """One call to a vendor: what is retried and when, what is an error of which kind, and that nothing leaks or hangs."""
 
 import asyncio
+import itertools
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -308,20 +309,58 @@ async def test_a_throttled_account_is_left_alone_by_its_other_calls_too() -> Non
     seconds=st.floats(0.1, 60),
     gaps=st.lists(st.floats(0, 5), min_size=1, max_size=120),
 )
-def test_no_window_holds_more_calls_than_the_rate_allows(
+async def test_no_window_holds_more_calls_than_the_rate_allows(
     calls: int, seconds: float, gaps: list[float]
 ) -> None:
-    now = 0.0
-    bucket = Rates(lambda: now).bucket("v", "a", "all", Rate(calls, seconds))
-    slots: list[float] = []
+    time = Time(now=0.0)
+    bucket = Rates(time.clock, time.sleep).bucket("v", "a", "all", Rate(calls, seconds))
+    passed: list[float] = []
     for gap in gaps:
-        now += gap
-        wait = bucket.wait(float("inf"))
-        assert wait is not None
-        slots.append(now + wait)
-    assert slots == sorted(slots)
-    for first in range(len(slots) - calls):
-        assert slots[first + calls] - slots[first] >= seconds
+        time.now += gap
+        assert await bucket.take(float("inf"))
+        passed.append(time.now)
+    for first in range(len(passed) - calls):
+        assert passed[first + calls] - passed[first] >= seconds
+
+
+async def test_what_a_busy_machine_held_up_is_not_made_good_by_a_burst() -> None:
+    time = Time(now=0.0)
+
+    async def late(wait: float) -> None:
+        await time.sleep(wait + 3.0)
+
+    bucket = Rates(time.clock, late).bucket("v", "a", "all", Rate(10))
+    passed = []
+    for _ in range(3):
+        await bucket.take(60)
+        passed.append(time.now)
+    assert all(later - earlier >= 0.1 for earlier, later in itertools.pairwise(passed))
+
+
+async def test_those_who_wait_for_their_turn_pass_in_order_and_one_who_gives_up_takes_none() -> None:
+    rates = Rates()
+    bucket = rates.bucket("v", "a", "all", Rate(100))
+    order: list[int] = []
+
+    async def take(number: int) -> None:
+        assert await bucket.take(60)
+        order.append(number)
+
+    tasks = [asyncio.create_task(take(number)) for number in range(10)]
+    await asyncio.sleep(0)
+    tasks[5].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert order == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+
+
+async def test_a_turn_is_refused_at_once_when_too_many_wait_before_it() -> None:
+    rates = Rates()
+    bucket = rates.bucket("v", "a", "all", Rate(1, 30.0))
+    assert await bucket.take(1)
+    waiting = asyncio.create_task(bucket.take(60))
+    await asyncio.sleep(0)
+    assert not await bucket.take(40)
+    waiting.cancel()
 
 
 @given(st.binary(max_size=300), st.integers(200, 599), st.text(max_size=30))
