@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 TESTS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo run test lint format bench faults kafka-up kafka-down lock schemas dashboards clean
+.PHONY: help venv demo run test lint format bench faults kafka-up kafka-down lock schemas dashboards chart chart-test clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.run: requirements/run.txt requirements/build.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Moderato needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
@@ -63,6 +63,12 @@ schemas: $(VENV)/.run ## write docs/schemas and docs/asyncapi.json from the reco
 
 dashboards: $(VENV)/.test ## write deploy/grafana/dashboards from the code beside them
 	$(BIN)/python -m deploy.grafana
+
+chart: $(VENV)/.test ## write what the Helm chart takes from elsewhere
+	$(BIN)/python -m helm.generate
+
+chart-test: $(VENV)/.test ## lint, unit-test and render the chart with helm (built by Go when it is not there)
+	$(BIN)/python -m tests.helm
 
 lock: $(VENV)/.test ## resolve requirements/*.in again (needs `uv`)
 	for f in build run test dev; do uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/$$f.in -o requirements/$$f.txt || exit 1; done

@@ -30,6 +30,9 @@ _MAX_BATCH_BYTES = (
 )
 _MAX_PENDING_BYTES = 64 * 1024 * 1024
 _CONNECT_DEADLINE = 10.0  # seconds
+_RENEWAL = (
+    15.0  # seconds in which a partition takes nothing, however often it is tried: the producer is replaced
+)
 _ROUNDS = 2  # one on the wire, one being built
 
 
@@ -81,6 +84,8 @@ class Publisher:
         self._rounds: set[asyncio.Task[None]] = set()
         self._scheduled = False
         self._rebuilding: asyncio.Task[None] | None = None
+        self._failing: dict[tuple[str, int], float] = {}
+        """Since when partitions have taken nothing, by the loop's clock."""
 
     async def start(self, topics: Iterable[str], *, patience: float = 30.0) -> None:
         """Connects and learns the partitions of `topics`. Raises Fatal after `patience` s, or when one is missing."""
@@ -159,6 +164,13 @@ class Publisher:
         if self._rebuilding is None or self._rebuilding.done():
             self._rebuilding = self._loop.create_task(self._replace())
 
+    def _failed(self, place: tuple[str, int]) -> None:
+        """aiokafka's producer can be stuck for a partition, or for a broker, while Kafka has long been back."""
+        now = self._loop.time()
+        if now - self._failing.setdefault(place, now) > _RENEWAL:
+            self._failing.clear()
+            self._rebuild()
+
     async def _replace(self) -> None:
         """Tries once to put another producer in the place of one that has ended; whoever publishes next asks again."""
         old, new = self._producer, self._make()
@@ -227,11 +239,14 @@ class Publisher:
                 waiting.append(await producer.send_batch(batch, topic, partition=partition))
                 for acknowledgement in waiting:
                     await acknowledgement
+            self._failing.pop(place, None)
         except TimeoutError:
+            self._failed(place)
             raise Retryable(f"Kafka did not acknowledge within {self._deadline} s") from None
         except MessageSizeTooLargeError as error:
             raise Poison(f"{topic}: a record is larger than the topic's max.message.bytes") from error
         except KafkaError as error:
+            self._failed(place)
             raise Retryable(
                 f"Kafka refused the batch: {lacking(self._connection, error) or error}"
             ) from error
@@ -244,7 +259,11 @@ def _is_dead(producer: AIOKafkaProducer) -> bool:
 
 
 async def _dispose(producer: AIOKafkaProducer) -> None:
-    """Disconnects a producer that has ended, whose own end may be that error again."""
+    """Disconnects a producer that has ended, whose own end may be that error again, or one that is stuck."""
     with contextlib.suppress(Exception):
         async with asyncio.timeout(_CONNECT_DEADLINE):
             await producer.stop()
+            return
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(_CONNECT_DEADLINE):
+            await producer.client.close()

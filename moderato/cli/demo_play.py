@@ -18,8 +18,8 @@ from moderato.settings import Log
 
 _LIVE_INTERVAL = 0.25  # seconds between two pictures
 _PLAIN_INTERVAL = 1.0
-_DRAIN = 8.0  # seconds for what is in flight to arrive
-_QUIET = 2.0  # seconds in which nothing has moved: no more will
+_DRAIN = 30.0  # seconds for what is in flight to arrive
+_QUIET = 5.0  # seconds in which nothing has moved: no more will
 _MOST_NOTICES = 20
 _INTERRUPTED = 130
 

@@ -19,6 +19,7 @@ from moderato.cli import (
     simulate,
     tail,
     topics,
+    why,
 )
 from moderato.cli.options import Config
 from moderato.errors import Fatal
@@ -55,6 +56,7 @@ app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("explain")(explain.explain)
 app.command("tail")(tail.tail)
+app.command("why")(why.why)
 app.command("replay")(replay.replay)
 app.command("diff")(diff.diff)
 app.command("ledger")(balance.ledger)

@@ -88,6 +88,7 @@ async def test_agora_acquire_takes_a_spare_uid_at_the_next_attempt() -> None:
     async with vendor(ACQUIRED) as (agora, opening):
         prepared = await client(opening).prepare(start_of(), attempt=1)
         again = await client(opening).prepare(start_of(), attempt=2)
+    assert VOICE.spare_uids == ["527842"]
     assert [seen.json["uid"] for seen in agora.seen] == ["527842", "527841"]
     assert (prepared.values["uid"], again.values["uid"]) == ("527842", "527841")
 
@@ -559,3 +560,20 @@ async def test_agora_a_task_is_renewed_before_it_can_be_stopped_no_more() -> Non
 
 def test_agora_a_status_without_an_answer_has_no_raw() -> None:
     assert Status(TaskState.ENDED).raw is None
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"capture_interval": 0}, ("capture_interval",)),
+        ({"capture_interval": 3601}, ("capture_interval",)),
+        ({"type": "VIOLENCE"}, ("type",)),
+        ({"combination_policy": "all"}, ("combination_policy",)),
+    ],
+)
+def test_agora_video_parameters_that_break_a_rule_are_named(
+    change: dict[str, Any], place: tuple[Any, ...]
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        AgoraVideo.model_validate({"channel": "c", "uid": "1"} | change)
+    assert [fault["loc"] for fault in caught.value.errors()] == [place]

@@ -233,3 +233,8 @@ def test_iflytek_10_files_and_500_characters_are_taken() -> None:
 
 def test_iflytek_what_a_tenant_lacks_is_listed() -> None:
     assert KINDS[Source.IFLYTEK_AUDIO].missing(Tenant()) == ["credentials.iflytek: is missing"]
+
+
+def test_iflytek_the_room_is_ours() -> None:
+    assert START.parameters.room_name == "r1"
+    assert IflytekAudio.model_validate({"files": [FILE], "room": None}).room_name is None

@@ -522,3 +522,13 @@ def test_shumei_the_room_is_the_one_given_or_the_streams_own() -> None:
 
 def test_shumei_what_a_tenant_lacks_is_listed() -> None:
     assert KINDS[Source.SHUMEI_AUDIO].missing(Tenant()) == ["credentials.shumei: is missing"]
+
+
+async def test_shumei_lists_of_users_are_for_split_streams() -> None:
+    agora: dict[str, Any] = {"type": "AGORA", "app_id": "a", "channel": "c", "untrusted_user_id_list": ["7"]}
+    with pytest.raises(ValidationError):
+        ShumeiAudio.model_validate(AUDIO | {"stream": agora})
+    split = agora | {"is_mixing_enabled": False, "subscribe_mode": "UNTRUSTED"}
+    async with vendor(STARTED) as (shumei, opening):
+        await client(opening).start(start_of(stream=split), Prepared())
+    assert shumei.seen[0].json["data"]["agoraParam"]["untrustedUserIdList"] == ["7"]

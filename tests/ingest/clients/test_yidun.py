@@ -481,3 +481,10 @@ def test_yidun_extra_names_are_the_sdks_own() -> None:
 
 def test_yidun_what_a_tenant_lacks_is_listed() -> None:
     assert KINDS[Source.YIDUN_AUDIO].missing(Tenant()) == ["credentials.yidun: is missing"]
+
+
+async def test_yidun_the_data_id_and_the_room_can_be_given() -> None:
+    async with vendor(CHECKED) as (yidun, opening):
+        await YidunClient(opening).start(start_of(data_id="d-1", room="lobby"), Prepared({"url": URL}))
+    form = yidun.seen[0].form
+    assert (form["dataId"], orjson.loads(form["callback"])["room"]) == ("d-1", "lobby")

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from structlog.testing import capture_logs
 
 from moderato import topics
+from moderato.bus import publisher as publishing
 from moderato.bus import stage as module
 from moderato.bus.connection import Connection
 from moderato.bus.publisher import Message, Publisher
@@ -285,4 +287,25 @@ async def test_a_record_behind_a_running_batch_ends_within_its_own_deadline(
     ends = await asyncio.gather(first, second, third, return_exceptions=True)
     assert all(isinstance(end, Retryable) for end in ends)
     assert time.monotonic() - begun < 0.75
+    await publisher.stop()
+
+
+async def test_a_producer_that_is_stuck_for_a_partition_is_replaced(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen after connections were reset: the sender takes the partition for being on its way for ever."""
+    monkeypatch.setattr(publishing, "_RENEWAL", 0.5)
+    publisher = Publisher(connection, deadline=0.3)
+    await publisher.start([topics.VERDICTS])
+    stuck = publisher._producer
+    assert stuck is not None
+    stuck._sender._muted_partitions |= {TopicPartition(topics.VERDICTS, number) for number in range(2)}
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await publisher.publish_all([Message(topics.VERDICTS, b"k", b"v", [])])
+                break
+            except Retryable:
+                continue
+    assert publisher._producer is not stuck
     await publisher.stop()

@@ -1,0 +1,1 @@
+"""What the chart takes from elsewhere: `make chart` writes values.yaml, values.schema.json, README.md and files/."""
