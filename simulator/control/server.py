@@ -11,8 +11,12 @@ from moderato.errors import Fatal
 from simulator.control.agora import Agora
 from simulator.control.book import Call, State
 from simulator.control.faults import BEFORE, OF_A_START, Fault, Kind
+from simulator.control.iflytek import Iflytek
 from simulator.control.kicking import KickingRules
+from simulator.control.shumei import Shumei
 from simulator.control.world import Asked, Refusal, Reply, Route, World, is_int, json_object
+from simulator.control.yidun import Yidun
+from simulator.control.yunxin import Yunxin
 
 _LARGEST_BODY = 1024 * 1024
 _HUGE = 5 * 1024 * 1024
@@ -26,7 +30,7 @@ class _Vendor(Protocol):
 
 
 def _vendors(world: World) -> list[_Vendor]:
-    return [KickingRules(world), Agora(world)]
+    return [KickingRules(world), Agora(world), Shumei(world), Iflytek(world), Yidun(world), Yunxin(world)]
 
 
 class ControlServer:

@@ -1,6 +1,7 @@
 """What the simulated vendors share, and what each of them is to the server."""
 
 import secrets
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,12 @@ class World:
     rates: Rates = field(default_factory=Rates)
     ending: list[tuple[Task, str]] = field(default_factory=list)
     """Tasks whose end is to be reported, with why: `stopped`, `finished`, `failed` or `token_expired`."""
+    to_poll: deque[dict[str, Any]] = field(default_factory=deque)
+    """Yidun's results that wait to be fetched: v4 objects, or `antispam` and `asr` items of v3."""
+    judged: dict[str, deque[dict[str, Any]]] = field(default_factory=dict)
+    """By Yidun task: the latest judgements, as its query tells them."""
+    listening: dict[str, float] = field(default_factory=dict)
+    """Yunxin's listening tokens, and until when each is good."""
     show: dict[str, Callable[[], object]] = field(default_factory=dict)
     """Further pages of the book, by name."""
 
