@@ -149,10 +149,8 @@ class AgoraClient:
             return await self._caller.call(
                 "query", _QUERY, self._request("GET", self._path(task, "query"), None), _judge_query
             )
-        except Unavailable as error:
-            if error.code == "404":
-                return Status(TaskState.ENDED, error.code, error.message)
-            raise
+        except _Gone as error:
+            return Status(TaskState.ENDED, error.code, error.message)
 
     async def stop(self, task: Task) -> None:
         """Stops it. Nobody may query meanwhile, or again."""
@@ -178,6 +176,10 @@ class AgoraClient:
             return Request.json(url, body, self._headers)
 
         return request
+
+
+class _Gone(Unavailable):
+    """A 404 of query: tried again like an outage, and believed when it stays."""
 
 
 def _basic(credentials: AgoraCredentials) -> tuple[str, str]:
@@ -234,7 +236,7 @@ def _judge_query(answer: Answer) -> Status:
     if code == "501" or code == "435":
         return Status(TaskState.ENDED, code, message, answer.raw)
     if answer.status == HTTPStatus.NOT_FOUND and (code == "404" or "message" not in answer.body):
-        raise Unavailable("agora", "query", message or "no such task", code="404", sent=True)
+        raise _Gone("agora", "query", message or "no such task", code="404", sent=True)
     if code == "65" or answer.status == HTTPStatus.PARTIAL_CONTENT:
         raise Unavailable("agora", "query", message or "not completed", code=code, sent=True)
     _fault("query", answer)

@@ -1,7 +1,7 @@
 """What the client of a source is, for whoever drives a session: the controller, a poller, the API that validates.
 
     kind = KINDS[Source.AGORA_VOICE]                     # ingest.clients; no entry: the source cannot be started
-    parameters = kind.parameters.model_validate(given)   # pydantic's ValidationError has every fault and its path
+    parameters = kind.parameters.model_validate(given)   # ValidationError.errors(include_input=False): every fault
     faults = kind.missing(tenant)                        # settings that this tenant lacks, as `credentials.aliyun`
     client = kind.open(Opening(tenant, session, rates))  # one a tenant and source; no I/O, nothing to close
 
