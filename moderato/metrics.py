@@ -221,6 +221,11 @@ VERDICT_AGE = BatchHistogram(
 ACTIONS = Counter(
     "moderato_actions_total", "Actions demanded by the policy.", ("type", "mode"), registry=REGISTRY
 )
+POLICY_REFUSED = Gauge(
+    "moderato_policy_refused",
+    "1 while the policy file is faulty; the policy of before stays in effect.",
+    registry=REGISTRY,
+)
 OUTCOMES = Counter(
     "moderato_outcomes_total", "Outcomes of actions.", ("type", "state", "executor"), registry=REGISTRY
 )

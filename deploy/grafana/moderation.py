@@ -1,6 +1,6 @@
 """What is judged, which actions that calls for, and what becomes of them."""
 
-from deploy.grafana.board import Board, Panel, Row, quantile, rate, ratio
+from deploy.grafana.board import Board, Panel, Query, Row, quantile, rate, ratio
 
 BOARD = Board(
     "moderation",
@@ -58,6 +58,13 @@ BOARD = Board(
                     alerts=["ModeratoOutcomesFailing", "ModeratoOutcomesExpired"],
                 ),
                 Panel(
+                    "Refused policy files",
+                    "Processes whose policy file is faulty; the policy of before stays in effect there.",
+                    "short",
+                    [Query("sum(moderato_policy_refused{M})", "refused")],
+                    alerts=["ModeratoPolicyRefused"],
+                ),
+                Panel(
                     "Failures by executor",
                     "Share of the actions that an executor tried and could not carry out.",
                     "percentunit",
@@ -68,7 +75,6 @@ BOARD = Board(
                             "executor",
                         )
                     ],
-                    width=12,
                     alerts=["ModeratoOutcomesFailing"],
                     empty="none",
                 ),
@@ -77,7 +83,6 @@ BOARD = Board(
                     "From the end of the judged content to the action that was carried out for it.",
                     "s",
                     [quantile(0.99, "moderato_outcome_age_seconds", "type")],
-                    width=12,
                     alerts=["ModeratoOutcomesLate"],
                     leads_to="overview",
                 ),

@@ -1,5 +1,6 @@
 """The policy stage: consumes verdicts, evaluates the rules, emits actions."""
 
+import asyncio
 import collections
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,7 +18,8 @@ from moderato.settings import Settings
 from moderato.times import now
 from sinks.events import Record, opened, require_texts
 from sinks.policy.evaluate import Evaluator
-from sinks.policy.loading import BUILT_IN, load
+from sinks.policy.live import LivePolicy
+from sinks.policy.loading import BUILT_IN
 
 NAME = "policy"
 
@@ -34,34 +36,66 @@ _REQUIRED = (
 )
 
 
-def role(settings: Settings, connection: Connection) -> Stage:
+def role(settings: Settings, connection: Connection) -> "PolicyRole":
     """The policy as a role of a process. Raises Fatal that names every fault of the policy file."""
-    worker = PolicyWorker(Evaluator(load(settings.policy.file or BUILT_IN)))
-    return Stage(
-        NAME,
-        connection,
-        consumes=[topics.VERDICTS],
-        produces=[topics.ACTIONS, topics.DEAD_LETTERS],
-        handle=worker.handle,
-        limits=settings.dead_letters,
-    )
+    return PolicyRole(settings, connection)
+
+
+class PolicyRole:
+    """The stage, and beside it the look at the policy file."""
+
+    name = NAME
+
+    def __init__(self, settings: Settings, connection: Connection) -> None:
+        self._live = LivePolicy(settings.policy.file or BUILT_IN)
+        self._following: asyncio.Task[None] | None = None
+        self._stage = Stage(
+            NAME,
+            connection,
+            consumes=[topics.VERDICTS],
+            produces=[topics.ACTIONS, topics.DEAD_LETTERS],
+            handle=PolicyWorker(lambda: self._live.evaluator).handle,
+            limits=settings.dead_letters,
+        )
+
+    async def start(self) -> None:
+        await self._stage.start()
+        self._following = asyncio.create_task(self._live.follow(), name="policy file")
+
+    def unready(self) -> str | None:
+        return self._stage.unready()
+
+    def note(self) -> str | None:
+        """What is wrong with a policy file that is not in effect."""
+        if self._live.refused:
+            version = self._live.evaluator.policy.version
+            return f"the policy {version} stays in effect: {'; '.join(self._live.refused.splitlines())}"
+        return self._stage.note()
+
+    def stuck(self) -> str | None:
+        return self._stage.stuck()
+
+    async def stop(self) -> None:
+        if self._following:
+            self._following.cancel()
+        await self._stage.stop()
 
 
 class PolicyWorker:
-    """The handler of the stage."""
+    """The handler of the stage. `current` gives the policy that is in effect; a batch is judged by one."""
 
-    def __init__(self, evaluator: Evaluator, clock: Callable[[], str] = now) -> None:
-        self._evaluator = evaluator
+    def __init__(self, current: Callable[[], Evaluator], clock: Callable[[], str] = now) -> None:
+        self._current = current
         self._clock = clock
 
     async def handle(self, records: Sequence[Record]) -> Results:
         """One batch of verdicts -> actions and dead letters; a verdict that calls for nothing is ignored."""
         results = Results()
         demanded: collections.Counter[tuple[str, str]] = collections.Counter()
-        at = self._clock()
+        at, evaluator = self._clock(), self._current()
         for record in records:
             try:
-                messages = self._messages(record, at, demanded)
+                messages = _messages(evaluator, record, at, demanded)
             except Exception as error:
                 reason, stack = reason_of(error), stack_of(error)
                 results.dead_lettered += 1
@@ -78,18 +112,19 @@ class PolicyWorker:
         results.count = partial(_count, demanded)
         return results
 
-    def _messages(
-        self, record: Record, at: str, demanded: collections.Counter[tuple[str, str]]
-    ) -> list[Message]:
-        event, verdict = opened(record, "verdict")
-        require_texts(verdict, _REQUIRED)
-        actions = self._evaluator.evaluate(verdict, at)
-        if not actions:
-            return []
-        traceparent = event.attribute("traceparent")
-        messages = [_message(action, traceparent) for action in actions]
-        demanded.update((action.type.value, action.mode) for action in actions)
-        return messages
+
+def _messages(
+    evaluator: Evaluator, record: Record, at: str, demanded: collections.Counter[tuple[str, str]]
+) -> list[Message]:
+    event, verdict = opened(record, "verdict")
+    require_texts(verdict, _REQUIRED)
+    actions = evaluator.evaluate(verdict, at)
+    if not actions:
+        return []
+    traceparent = event.attribute("traceparent")
+    messages = [_message(action, traceparent) for action in actions]
+    demanded.update((action.type.value, action.mode) for action in actions)
+    return messages
 
 
 def _message(action: Action, traceparent: str | None) -> Message:

@@ -20,6 +20,7 @@ from sinks.policy.worker import PolicyWorker
 from tests.cli.history_support import publish, raw, read
 from tests.cli.support import FIXTURES, moderato
 
+POLICY = Evaluator(load(BUILT_IN))
 BODY = (FIXTURES / "shumei_audio" / "built_v4_nested_reject_politics.json").read_bytes()
 
 
@@ -44,7 +45,7 @@ def filled(broker: EmbeddedBroker) -> tuple[str, dict[str, Any]]:
     made = asyncio.run(Normalizer({}).handle(read(address, topics.raw(Source.SHUMEI_AUDIO), 1)))
     verdicts = _of(made.messages, topics.VERDICTS)
     publish(address, verdicts)
-    judged = PolicyWorker(Evaluator(load(BUILT_IN)))
+    judged = PolicyWorker(lambda: POLICY)
     actions = asyncio.run(judged.handle(read(address, topics.VERDICTS, len(verdicts)))).messages
     publish(address, actions)
     outcomes = asyncio.run(_carried_out(read(address, topics.ACTIONS, len(actions))))
@@ -80,7 +81,7 @@ def test_an_action_that_was_demanded_twice_and_has_no_outcome_yet(broker: Embedd
     publish(broker.bootstrap, [raw(Source.SHUMEI_AUDIO, 1, BODY)])
     made = asyncio.run(Normalizer({}).handle(read(broker.bootstrap, topics.raw(Source.SHUMEI_AUDIO), 1)))
     publish(broker.bootstrap, verdicts := _of(made.messages, topics.VERDICTS))
-    judged = PolicyWorker(Evaluator(load(BUILT_IN)))
+    judged = PolicyWorker(lambda: POLICY)
     records = read(broker.bootstrap, topics.VERDICTS, len(verdicts))
     actions = asyncio.run(judged.handle(records)).messages
     publish(broker.bootstrap, [actions[0], actions[0]])

@@ -20,7 +20,7 @@ def promtool() -> Callable[..., str]:
 
     def run(*arguments: str, stdin: str = "") -> str:
         ended = subprocess.run(
-            [program, *arguments], input=stdin, capture_output=True, text=True, check=False, timeout=60
+            [program, *arguments], input=stdin, capture_output=True, text=True, check=False, timeout=300
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout + ended.stderr

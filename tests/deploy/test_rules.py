@@ -55,6 +55,7 @@ def test_promtool_finds_nothing_wrong_with_the_rules(promtool: Callable[..., str
     promtool("check", "rules", *map(str, FILES))
 
 
+@pytest.mark.timeout(360)
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.name)
 def test_alerts_fire_when_they_should_and_only_then(promtool: Callable[..., str], path: Path) -> None:
     promtool("test", "rules", str(path))

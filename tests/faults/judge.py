@@ -28,6 +28,8 @@ _RAW = {topics.raw(source) for source in Source}
 BAD_KEY = b"bad"
 """The key of records that tests write into topics past the pipeline."""
 
+POLICY = Evaluator(load(BUILT_IN))
+
 
 @dataclass
 class Findings:
@@ -58,7 +60,7 @@ class Bench:
         """Raw records, verdicts and signals that are there once more: no fault."""
         self.taken = 0
         self._normalizer = Normalizer({})
-        self._policy = PolicyWorker(Evaluator(load(BUILT_IN)))
+        self._policy = PolicyWorker(lambda: POLICY)
         self._raw_ids: dict[int, str] = {}
         self._last: dict[tuple[str, bytes | None], int] = {}
         self._due: set[str] = set()  # verdicts and signals

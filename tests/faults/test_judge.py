@@ -18,11 +18,9 @@ from simulator.targets import example_targets
 from simulator.traffic import DEFAULT_MIX, make_feeds
 from sinks.enforce.registry import Routes
 from sinks.enforce.worker import Enforcer
-from sinks.policy.evaluate import Evaluator
-from sinks.policy.loading import BUILT_IN, load
 from sinks.policy.worker import PolicyWorker
 from tests.faults.driver import digest
-from tests.faults.judge import BAD_KEY, Bench, Findings
+from tests.faults.judge import BAD_KEY, POLICY, Bench, Findings
 
 _CALLBACKS = 400
 
@@ -83,7 +81,7 @@ async def _made() -> World:
     made = await Normalizer({}).handle(list(world.records))
     written = world.write_all(made.messages)
     verdicts = [record for record in written if record.topic == topics.VERDICTS]
-    demanded = await PolicyWorker(Evaluator(load(BUILT_IN))).handle(verdicts)
+    demanded = await PolicyWorker(lambda: POLICY).handle(verdicts)
     actions = world.write_all(demanded.messages)
     routes = Routes()
     await routes.open({})

@@ -20,7 +20,8 @@ CONNECTION = Connection("localhost:1", Kafka())
 
 
 def worker(*rules: dict[str, Any]) -> PolicyWorker:
-    return PolicyWorker(Evaluator(policy(*rules)), clock=lambda: NOW)
+    evaluator = Evaluator(policy(*rules))
+    return PolicyWorker(lambda: evaluator, clock=lambda: NOW)
 
 
 def counted(**labels: str) -> float:

@@ -1,0 +1,1 @@
+"""The vendors' control APIs, from their own documents: start, query, stop, kick, with state, limits and faults."""
