@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TESTS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo run test lint format bench faults kafka-up kafka-down lock schemas dashboards chart chart-test clean
+.PHONY: help venv demo run test lint format bench faults sdk kafka-up kafka-down lock schemas dashboards chart chart-test clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,11 @@ bench: $(VENV)/.test ## requests and records per second, CPU per 100,000 (KAFKA_
 faults: $(VENV)/.test ## faults on real processes and brokers (RUNS=n SEED=s BROKERS=1|3; Java 17, Maven, root)
 	$(BIN)/python -m tests.faults $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED)) $(if $(BROKERS),--brokers $(BROKERS)) $(ARGS)
 
+sdk: $(VENV)/.test ## the vendors' own client libraries (Agora, iFlytek) against the simulated vendors
+	test -x $(VENV)/sdk/bin/python || $(PYTHON) -m venv $(VENV)/sdk
+	$(VENV)/sdk/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/sdk.txt
+	$(BIN)/python -m tests.sdk $(VENV)/sdk/bin/python
+
 kafka-up: $(VENV)/.run ## start one real Kafka broker that stays (Java 17, Maven), and print its KAFKA_BOOTSTRAP
 	@$(BIN)/python -m tests.kafka up
 
@@ -71,7 +76,7 @@ chart-test: $(VENV)/.test ## lint, unit-test and render the chart with helm (bui
 	$(BIN)/python -m tests.helm
 
 lock: $(VENV)/.test ## resolve requirements/*.in again (needs `uv`)
-	for f in build run test dev; do uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/$$f.in -o requirements/$$f.txt || exit 1; done
+	for f in build run test dev sdk; do uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/$$f.in -o requirements/$$f.txt || exit 1; done
 
 clean: ## remove everything that can be made again
 	rm -rf $(VENV) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
