@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import suppress
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +10,7 @@ from rich.console import Console, Group
 from rich.table import Table
 
 from moderato.errors import Fatal
+from simulator.addresses import is_loopback
 from simulator.counters import Counters, Tally
 from simulator.run import Simulation
 from simulator.targets import example_targets, load_targets
@@ -68,17 +68,10 @@ def check_address(base_url: str, *, allow_remote: bool) -> None:
         raise Fatal(f"{base_url!r} is no address: {error}") from None
     if parts.scheme not in ("http", "https") or not host:
         raise Fatal(f"{base_url!r} is no http address: give one such as http://127.0.0.1:8080")
-    if not allow_remote and not _is_loopback(host):
+    if not allow_remote and not is_loopback(base_url):
         raise Fatal(
             f"{host} is not this machine: simulated load goes to loopback only, unless --allow-remote is given"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def summary(counters: Counters) -> Group:

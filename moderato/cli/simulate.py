@@ -19,7 +19,12 @@ def simulate(
         ),
     ] = None,
     rate: Annotated[float, typer.Option(min=0.1, help="Callbacks a second.")] = 50.0,
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long.")] = 20.0,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, help="How long: 20, and with --control until it is stopped.", show_default=False
+        ),
+    ] = None,
     rooms: Annotated[int, typer.Option(min=1, help="Rooms at a time.")] = 8,
     seed: Annotated[int, typer.Option(help="The same seed gives the same callbacks.")] = 0,
     duplicates: _Share = None,
@@ -33,8 +38,42 @@ def simulate(
     allow_remote: Annotated[
         bool, typer.Option("--allow-remote", help="Call a machine other than this one.")
     ] = False,
+    control: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            metavar="PORT",
+            help="Serve the vendors' control APIs on this port instead, 0 for any.",
+            show_default=False,
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Of --control: where to listen.")] = "127.0.0.1",
+    accounts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Of --control: the credentials to expect, YAML.", show_default=False
+        ),
+    ] = None,
+    report_seconds: Annotated[
+        float,
+        typer.Option(min=0.0, help="Of --control: between two callbacks of a running task; 0 for none."),
+    ] = 10.0,
 ) -> int:
-    """Send what the vendors would send, signed as they sign it, to a running receiver."""
+    """Send what the vendors would send, signed as they sign it, to a running receiver; or be the vendors' control APIs,
+    whose tasks then call back."""
+    if control is not None:
+        from simulator.control.main import serve
+
+        return serve(
+            control,
+            host=host,
+            accounts_file=accounts,
+            seconds=seconds,
+            report_seconds=report_seconds,
+            time_scale=time_scale,
+            allow_remote=allow_remote,
+        )
     from simulator.main import run
     from simulator.traffic import DEFAULT_SHARES as USUAL
 
@@ -42,7 +81,7 @@ def simulate(
         url,
         targets_file=targets,
         rate=rate,
-        seconds=seconds,
+        seconds=20.0 if seconds is None else seconds,
         rooms=rooms,
         seed=seed,
         duplicates=USUAL.duplicates if duplicates is None else duplicates,

@@ -39,8 +39,13 @@ SOURCES: dict[Source, SimulatedSource] = {
 
 def make(source: Source, url: str, moment: Moment, *, malformed: bool = False) -> tuple[Callback, Told]:
     """The signed callback of a moment, broken inside when `malformed`, and what it was to tell."""
+    told = SOURCES[source].tell(moment)
+    return sealed(source, url, moment, told, malformed=malformed), told
+
+
+def sealed(source: Source, url: str, moment: Moment, told: Told, *, malformed: bool = False) -> Callback:
+    """What is told, signed as the source signs it, broken inside when `malformed`."""
     simulated = SOURCES[source]
-    told = simulated.tell(moment)
     content = compact(told.content)
     expected = Expected(told.identity, told.judgements)
     accepts = told.accepts or simulated.delivery.accepts
@@ -50,7 +55,7 @@ def make(source: Source, url: str, moment: Moment, *, malformed: bool = False) -
         # Nobody can tell from broken content that it wanted an answer of its own.
         accepts = simulated.delivery.accepts
     wire = simulated.seal(content, moment.secrets, moment.sent, moment.random)
-    callback = Callback(
+    return Callback(
         source=source,
         url=url,
         content_type=wire.content_type,
@@ -62,7 +67,6 @@ def make(source: Source, url: str, moment: Moment, *, malformed: bool = False) -
         content=content,
         secrets=moment.secrets,
     )
-    return callback, told
 
 
 def sent_again(callback: Callback, now: float) -> Callback:

@@ -38,7 +38,12 @@ def restamp(content: bytes, now: float) -> bytes:
 
 def tell(moment: Moment) -> Told:
     """One notice; this source never judges content."""
-    product, event, payload, ends_task = moment.random.choices(_NOTICES, _WEIGHTS)[0](moment)
+    return told(moment, moment.random.choices(_NOTICES, _WEIGHTS)[0])
+
+
+def told(moment: Moment, kind: "Kind") -> Told:
+    """The notice of this kind."""
+    product, event, payload, ends_task = kind(moment)
     notice_id = f"2000001428:4330:{moment.mark}"
     content = {
         "noticeId": notice_id,
@@ -51,6 +56,7 @@ def tell(moment: Moment) -> Told:
 
 
 _Notice = tuple[int, int, Object, bool]  # productId, eventType, payload, whether the task ends
+Kind = Callable[[Moment], _Notice]
 
 
 def _recording(moment: Moment, service: int, name: str, **details: object) -> Object:
@@ -71,15 +77,18 @@ def _extension(moment: Moment, name: str, **details: object) -> Object:
     )
 
 
-def _started(moment: Moment) -> _Notice:
+def started(moment: Moment) -> _Notice:
+    """The voice task began."""
     return 3, 202, _extension(moment, "extension_service_start"), False
 
 
-def _stopped(moment: Moment) -> _Notice:
+def stopped(moment: Moment) -> _Notice:
+    """The voice task was stopped."""
     return 3, 203, _extension(moment, "extension_service_stop"), True
 
 
-def _failed(moment: Moment) -> _Notice:
+def failed(moment: Moment) -> _Notice:
+    """The voice task ended with an error of its own."""
     code = moment.random.randint(1, 5)
     return 3, 201, _extension(moment, "extension_service_error", errorCode=code), True
 
@@ -88,7 +97,8 @@ def _exited(moment: Moment) -> _Notice:
     return 3, 11, _recording(moment, 0, "session_exit", exitStatus=moment.random.randint(0, 1)), True
 
 
-def _fatal(moment: Moment) -> _Notice:
+def fatal(moment: Moment) -> _Notice:
+    """A recording task ended: the channel does not take its token."""
     details = _recording(
         moment,
         0,
@@ -145,12 +155,12 @@ def _checked(moment: Moment) -> _Notice:
     )
 
 
-_KINDS: dict[Callable[[Moment], _Notice], int] = {
-    _started: 3,
-    _stopped: 2,
-    _failed: 2,
+_KINDS: dict[Kind, int] = {
+    started: 3,
+    stopped: 2,
+    failed: 2,
     _exited: 1,
-    _fatal: 1,
+    fatal: 1,
     _uploaded: 2,
     _created: 2,
     _destroyed: 2,

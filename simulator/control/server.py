@@ -13,10 +13,12 @@ from simulator.control.book import Call, State
 from simulator.control.faults import BEFORE, OF_A_START, Fault, Kind
 from simulator.control.iflytek import Iflytek
 from simulator.control.kicking import KickingRules
+from simulator.control.reporter import Reporter
 from simulator.control.shumei import Shumei
 from simulator.control.world import Asked, Refusal, Reply, Route, World, is_int, json_object
 from simulator.control.yidun import Yidun
 from simulator.control.yunxin import Yunxin
+from simulator.counters import Counters
 
 _LARGEST_BODY = 1024 * 1024
 _HUGE = 5 * 1024 * 1024
@@ -34,10 +36,26 @@ def _vendors(world: World) -> list[_Vendor]:
 
 
 class ControlServer:
-    """The vendors' control APIs on a port (0 for any) of this machine. `start` raises Fatal when it cannot listen."""
+    """The vendors' control APIs on a port (0 for any). Every running task reports each `report_seconds`; 0: none does.
+    `start` raises Fatal when it cannot listen."""
 
-    def __init__(self, world: World, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        world: World,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        report_seconds: float = 0.0,
+        time_scale: float = 1.0,
+        allow_remote: bool = False,
+    ) -> None:
         self.world = world
+        self._reporter = (
+            Reporter(world, report_seconds, time_scale=time_scale, allow_remote=allow_remote)
+            if report_seconds
+            else None
+        )
+        self._reporting: asyncio.Task[None] | None = None
         self._host, self._wanted = host, port
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -47,6 +65,11 @@ class ControlServer:
     def url(self) -> str:
         """Base address; `url + "/agora"` is Agora's."""
         return f"http://{self._host}:{self.port}"
+
+    @property
+    def counters(self) -> Counters:
+        """What running tasks have told, and what answers it got."""
+        return self._reporter.counters if self._reporter else Counters()
 
     async def start(self) -> None:
         """Listens."""
@@ -68,10 +91,15 @@ class ControlServer:
                 f"the simulated vendors cannot listen on {self._host}:{self._wanted}: {error.strerror}"
             ) from error
         self.port = self._runner.addresses[0][1]
+        if self._reporter:
+            self._reporting = asyncio.create_task(self._reporter.run())
 
     async def stop(self) -> None:
         """Ends what waits, and listens no more."""
         self._closing.set()
+        if self._reporting:
+            self._reporting.cancel()
+            await asyncio.gather(self._reporting, return_exceptions=True)
         if self._runner:
             await self._runner.cleanup()
 

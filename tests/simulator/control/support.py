@@ -9,6 +9,7 @@ import aiohttp
 
 from simulator.control.server import ControlServer
 from simulator.control.world import World
+from simulator.counters import Counters
 
 
 @dataclass
@@ -16,6 +17,7 @@ class Vendors:
     world: World
     url: str
     http: aiohttp.ClientSession
+    counters: Counters
 
     async def call(self, method: str, path: str, **more: Any) -> tuple[int, Any]:
         """Status and decoded JSON, None for an empty body."""
@@ -25,11 +27,11 @@ class Vendors:
 
 
 @asynccontextmanager
-async def vendors(world: World | None = None) -> AsyncIterator[Vendors]:
-    server = ControlServer(world or World())
+async def vendors(world: World | None = None, *, report_seconds: float = 0.0) -> AsyncIterator[Vendors]:
+    server = ControlServer(world or World(), report_seconds=report_seconds)
     await server.start()
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
-            yield Vendors(server.world, server.url, http)
+            yield Vendors(server.world, server.url, http, server.counters)
     finally:
         await server.stop()
