@@ -70,10 +70,8 @@ class Pipeline:
             code = self._running[name].poll()
             if doomed and code == -signal.SIGKILL:
                 return
-            if code is not None:
-                if code != _FATAL or "kafka" not in self.log(name).splitlines()[-1]:
-                    break
-                self._start(name)
+            if code is not None and not self._started_again(name, code):
+                break
             with (
                 suppress(OSError),
                 urllib.request.urlopen(f"http://127.0.0.1:{self._admin[name]}/readyz", timeout=5),
@@ -84,13 +82,15 @@ class Pipeline:
 
     def died(self, name: str, seconds: float) -> bool:
         """Whether it kills itself within that time. Raises RuntimeError when it ends in another way."""
-        try:
-            code = self._running[name].wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        if code != -signal.SIGKILL:
-            raise RuntimeError(f"{name} ended with {code}: {self.log(name)}")
-        return True
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            code = self._running[name].poll()
+            if code == -signal.SIGKILL:
+                return True
+            if code is not None and not self._started_again(name, code):
+                raise RuntimeError(f"{name} ended with {code}: {self.log(name)}")
+            time.sleep(0.05)
+        return False
 
     def end(self, name: str, number: signal.Signals) -> None:
         """Sends a signal and waits for the end."""
@@ -137,6 +137,13 @@ class Pipeline:
     def _start(self, name: str) -> None:
         with (self._folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(self._commands[name], stdout=log, stderr=log)
+
+    def _started_again(self, name: str, code: int) -> bool:
+        """Whether it had ended because it could not reach Kafka, and was started again."""
+        if code != _FATAL or "kafka" not in self.log(name).splitlines()[-1]:
+            return False
+        self._start(name)
+        return True
 
     def _metrics(self, name: str) -> Counter[tuple[str, str]]:
         url = f"http://127.0.0.1:{self._admin[name]}/metrics"
