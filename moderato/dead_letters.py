@@ -7,16 +7,14 @@ that fails once more says how often it has.
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from aiokafka import ConsumerRecord
 
 from moderato import topics
 from moderato.bus.publisher import Message
+from moderato.bus.record import Record
 from moderato.codec import Header
 from moderato.errors import Poison
-
-Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
 _MAX_REASON = 500  # bytes; a parser's message can quote a whole body
 _MAX_STACK = 4096  # bytes; the innermost frames

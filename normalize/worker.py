@@ -13,7 +13,8 @@ import orjson
 from moderato import metrics, topics
 from moderato.bus.connection import Connection
 from moderato.bus.publisher import Message
-from moderato.bus.stage import Record, Results, Stage
+from moderato.bus.record import Record
+from moderato.bus.stage import Results, Stage
 from moderato.codec import Event, decode, encode
 from moderato.dead_letters import dead_letter, reason_of, stack_of
 from moderato.errors import Poison

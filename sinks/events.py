@@ -1,14 +1,12 @@
 """Opening a consumed record: the CloudEvent and its JSON, checked as far as every reader needs it."""
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import orjson
-from aiokafka import ConsumerRecord
 
+from moderato.bus.record import Record
 from moderato.codec import Event, decode
 from moderato.errors import Poison
-
-Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
 
 def opened(record: Record, kind: str) -> tuple[Event, dict[str, Any]]:

@@ -12,17 +12,15 @@ import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from moderato.bus.admin import Admin
 from moderato.bus.connection import Connection
 from moderato.bus.pieces import pieces
+from moderato.bus.record import Record
 from moderato.errors import Fatal
-
-Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
 _CONNECT_DEADLINE = 5.0  # seconds
 _START_DEADLINE = 10.0

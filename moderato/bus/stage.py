@@ -18,10 +18,9 @@ import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import (
     BrokerResponseError,
     CommitFailedError,
@@ -36,6 +35,7 @@ from moderato.bus.limits import DeadLetterLimit
 from moderato.bus.pieces import pieces
 from moderato.bus.progress import Progress, stacks
 from moderato.bus.publisher import Message, Publisher
+from moderato.bus.record import Record
 from moderato.bus.refusal import answers, lacking, unreachable
 from moderato.dead_letters import last_reason
 from moderato.errors import Fatal, Retryable
@@ -95,7 +95,6 @@ class Results:
         self.kinds[kind] += 1
 
 
-Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 Handler = Callable[[Sequence[Record]], Awaitable[Results]]
 
 

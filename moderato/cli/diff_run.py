@@ -9,7 +9,8 @@ from rich.console import Console
 
 from moderato import topics
 from moderato.bus.connection import Connection
-from moderato.bus.history import Record, history
+from moderato.bus.history import history
+from moderato.bus.record import Record
 from moderato.cli.moves import Moves
 from moderato.cli.moves import as_json as moves_json
 from moderato.cli.moves_view import show

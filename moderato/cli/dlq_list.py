@@ -8,7 +8,8 @@ from rich.text import Text
 
 from moderato import topics
 from moderato.bus.connection import Connection
-from moderato.bus.history import Record, history
+from moderato.bus.history import history
+from moderato.bus.record import Record
 from moderato.cli.letters import VIEW, Seen, Wanted, found
 from moderato.cli.views import header_line, letter, table_line, whole_letter
 from moderato.lifecycle import until_signal

@@ -7,7 +7,8 @@ from aiokafka import TopicPartition
 
 from moderato import topics
 from moderato.bus.connection import Connection
-from moderato.bus.history import Record, Stretch, history
+from moderato.bus.history import Stretch, history
+from moderato.bus.record import Record
 from moderato.cli.letters import Wanted
 from moderato.cli.views import letter
 from moderato.lifecycle import until_signal

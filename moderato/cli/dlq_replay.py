@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from moderato import topics
 from moderato.bus.connection import Connection
-from moderato.bus.history import Record, history
+from moderato.bus.history import history
 from moderato.bus.publisher import Message
+from moderato.bus.record import Record
 from moderato.cli.chain import printable
 from moderato.cli.letters import Seen, Wanted, found
 from moderato.cli.publishing import Refused, press

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from moderato import topics
 from moderato.bus.connection import Connection
-from moderato.bus.history import Record, history
+from moderato.bus.history import history
+from moderato.bus.record import Record
 from moderato.cli import chain
 from moderato.cli.chain import printable
 from moderato.cli.letters import Seen, Wanted, at_place, found

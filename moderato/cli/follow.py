@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 
 from moderato.bus.admin import Admin
 from moderato.bus.connection import Connection
-from moderato.cli.views import Record
+from moderato.bus.record import Record
 from moderato.errors import Fatal
 
 _CONNECT_DEADLINE = 5.0  # seconds; Ctrl-C waits as long

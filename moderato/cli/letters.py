@@ -9,7 +9,8 @@ from aiokafka import TopicPartition
 
 from moderato import topics
 from moderato.bus.connection import Connection
-from moderato.bus.history import History, Record, history
+from moderato.bus.history import History, history
+from moderato.bus.record import Record
 from moderato.cli.moments import BEGINNING, END
 from moderato.cli.views import Column, Data, View, letter, whole_letter
 from moderato.errors import Fatal

@@ -6,8 +6,9 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
+from moderato.bus.record import Record
 from moderato.cli.chain import STYLES
-from moderato.cli.views import Data, Filter, Record, View, header_line, table_line, value_at
+from moderato.cli.views import Data, Filter, View, header_line, table_line, value_at
 from moderato.errors import Poison
 
 

@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Sequence
 from moderato import topics
 from moderato.bus.admin import Admin
 from moderato.bus.connection import Connection
-from moderato.bus.history import Record, history
+from moderato.bus.history import history
 from moderato.bus.publisher import Message
+from moderato.bus.record import Record
 from moderato.bus.stage import Results
 from moderato.cli.progress import bar
 from moderato.cli.publishing import Press, Refused, press

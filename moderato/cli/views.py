@@ -4,20 +4,19 @@ import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any
 
 import orjson
-from aiokafka import ConsumerRecord
 from rich.cells import set_cell_size
 
 from moderato import topics
+from moderato.bus.record import Record
 from moderato.cli.chain import printable
 from moderato.codec import decode
 from moderato.dead_letters import attempts
 from moderato.errors import Fatal, Poison
 from moderato.records import ActionType, SignalKind
 
-Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 Data = dict[str, Any]
 Path = tuple[str, ...]
 

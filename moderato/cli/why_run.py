@@ -10,7 +10,8 @@ from aiokafka import TopicPartition
 
 from moderato import topics
 from moderato.bus.connection import Connection
-from moderato.bus.history import Record, history
+from moderato.bus.history import history
+from moderato.bus.record import Record
 
 
 @dataclass

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, cast
 
+from moderato.bus.record import Record
 from moderato.errors import Poison
 from moderato.records import RuleRef, Target
 from moderato.times import epoch
-from sinks.events import Record, opened, require_texts, text_in
+from sinks.events import opened, require_texts, text_in
 
 _REQUIRED = ("id", "tenant", "type", "mode", "source", "occurred_at", "created_at")
 

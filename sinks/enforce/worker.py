@@ -18,6 +18,7 @@ import structlog
 from moderato import metrics, topics
 from moderato.bus.connection import Connection
 from moderato.bus.publisher import Message
+from moderato.bus.record import Record
 from moderato.bus.stage import Results, Stage
 from moderato.codec import encode
 from moderato.dead_letters import dead_letter
@@ -30,7 +31,6 @@ from sinks.enforce.executor import Executor, Result
 from sinks.enforce.orders import Order, read_order
 from sinks.enforce.recent import Recent
 from sinks.enforce.registry import Routes
-from sinks.events import Record
 
 log = structlog.get_logger(__name__)
 

@@ -10,13 +10,14 @@ import orjson
 from moderato import metrics, topics
 from moderato.bus.connection import Connection
 from moderato.bus.publisher import Message
+from moderato.bus.record import Record
 from moderato.bus.stage import Results, Stage
 from moderato.codec import encode
 from moderato.dead_letters import dead_letter, reason_of, stack_of
 from moderato.records import Action
 from moderato.settings import Settings
 from moderato.times import now
-from sinks.events import Record, opened, require_texts
+from sinks.events import opened, require_texts
 from sinks.policy.evaluate import Evaluator
 from sinks.policy.live import LivePolicy
 from sinks.policy.loading import BUILT_IN

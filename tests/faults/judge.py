@@ -14,7 +14,7 @@ from aiokafka import ConsumerRecord
 from confluent_kafka import Consumer, TopicPartition
 
 from moderato import topics
-from moderato.bus.history import Record
+from moderato.bus.record import Record
 from moderato.errors import Poison
 from moderato.sources import Source
 from normalize.worker import Normalizer

@@ -11,8 +11,8 @@ from aiokafka import ConsumerRecord
 from ingest.callbacks import CALLBACKS, identity
 from ingest.callbacks.contract import Delivery
 from moderato import codec, topics
-from moderato.bus.history import Record
 from moderato.bus.publisher import Message
+from moderato.bus.record import Record
 from normalize.worker import Normalizer
 from simulator.targets import example_targets
 from simulator.traffic import DEFAULT_MIX, make_feeds

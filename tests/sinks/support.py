@@ -7,9 +7,9 @@ from aiokafka import ConsumerRecord
 
 from moderato import topics
 from moderato.bus.publisher import Message
+from moderato.bus.record import Record
 from moderato.codec import Headers, encode
 from moderato.sources import Source
-from sinks.events import Record
 
 NOW = "2026-11-21T08:00:05.000Z"
 

@@ -9,7 +9,8 @@ from structlog.testing import capture_logs
 from moderato import topics
 from moderato.bus.connection import Connection
 from moderato.bus.publisher import Message, Publisher
-from moderato.bus.stage import Record, Results, Stage
+from moderato.bus.record import Record
+from moderato.bus.stage import Results, Stage
 from moderato.dead_letters import dead_letter
 from moderato.errors import Retryable
 from moderato.metrics import REGISTRY

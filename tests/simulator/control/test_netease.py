@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from simulator.control.accounts import Limits
+from simulator.control.accounts import Accounts, Limits
 from simulator.control.world import World
 from tests.simulator.control.support import Vendors, vendors
 
@@ -205,6 +205,16 @@ async def test_a_wrong_checksum(simulated: Vendors, changes: dict[str, str]) -> 
     assert (status, answer["code"]) == (414, 414)
 
 
-def test_the_documents_checksum() -> None:
-    text = "app-secret-14tgggergigwow323t23t1443592222"
-    assert hashlib.sha1(text.encode()).hexdigest() == "aea776b7965fe73d31148f54848954d24b1a0553"
+async def test_the_documents_checksum() -> None:
+    world = World(accounts=Accounts(yunxin_app_secret="app-secret-1"))
+    world.clock.move(1443592222 - time.time())
+    vector = {
+        "AppKey": "simulated-app-key",
+        "Nonce": "4tgggergigwow323t23t",
+        "CurTime": "1443592222",
+        "CheckSum": "aea776b7965fe73d31148f54848954d24b1a0553",
+    }
+    async with vendors(world) as simulated:
+        await room(simulated, 11)
+        path = "/yunxin/v3/api/rooms?cname=room1001"
+        assert (await simulated.call("GET", path, headers=vector))[0] == 200

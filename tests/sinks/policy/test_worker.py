@@ -7,10 +7,10 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 
 from moderato import topics
 from moderato.bus.connection import Connection
+from moderato.bus.record import Record
 from moderato.errors import Fatal
 from moderato.metrics import REGISTRY
 from moderato.settings import Kafka, Policy, Settings
-from sinks.events import Record
 from sinks.policy.evaluate import Evaluator
 from sinks.policy.worker import PolicyWorker, role
 from tests.sinks.policy.support import policy, rule
