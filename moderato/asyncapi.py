@@ -34,7 +34,13 @@ _RECORDS = {
     ),
     "action": (topics.ACTIONS, "Action", "tenant/target", "What should be done."),
     "outcome": (topics.OUTCOMES, "Outcome", "tenant/target", "What became of an action."),
-    "session": (topics.SESSIONS, None, "session id", "The newest state of a moderation session."),
+    "session": (topics.SESSIONS, "Session", "session id", "The newest state of a moderation session."),
+    "session-request": (
+        topics.SESSION_REQUESTS,
+        "SessionRequest",
+        "session id",
+        "What somebody wants of a moderation session.",
+    ),
 }
 
 

@@ -24,7 +24,7 @@ _SPECVERSION: Header = ("ce_specversion", b"1.0")
 _CONTENT_JSON: Header = ("content-type", JSON.encode())
 _TYPES = {
     kind: ("ce_type", f"moderato.{kind}.v1".encode())
-    for kind in ("raw", "verdict", "signal", "strike", "action", "outcome", "session")
+    for kind in ("raw", "verdict", "signal", "strike", "action", "outcome", "session", "session-request")
 }
 _SOURCES = {source: ("ce_source", f"/sources/{source}".encode()) for source in Source}
 

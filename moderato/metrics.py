@@ -237,6 +237,25 @@ OUTCOME_AGE = Histogram(
     registry=REGISTRY,
 )
 
+# --- Sessions --------------------------------------------------------------------------------------------------------
+SESSIONS = Gauge(
+    "moderato_sessions",
+    "Sessions that this controller drives, by state: requested, starting, active or stopping.",
+    ("source", "state"),
+    registry=REGISTRY,
+)
+SESSIONS_UNWATCHED = Gauge(
+    "moderato_sessions_unwatched",
+    "Sessions that are to be active and of which no task is known to run.",
+    ("source",),
+    registry=REGISTRY,
+)
+SESSIONS_UNWATCHED_SECONDS = Gauge(
+    "moderato_sessions_unwatched_seconds",
+    "For how long the oldest of these has been in its state.",
+    ("source",),
+    registry=REGISTRY,
+)
 # --- Calls to vendors ------------------------------------------------------------------------------------------------
 VENDOR_CALLS = Counter(
     "moderato_vendor_calls_total",

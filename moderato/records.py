@@ -6,7 +6,7 @@ types are in docs/schemas (`moderato schema`).
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeVar, dataclass_transform
+from typing import Any, Literal, TypeVar, dataclass_transform
 
 from moderato.names import Name
 from moderato.sources import Source
@@ -92,6 +92,20 @@ class SignalKind(Name):
     USER_JOINED = "user_joined"
     USER_LEFT = "user_left"
     USER_KICKED = "user_kicked"
+
+
+class SessionState(Name):
+    REQUESTED = "requested"
+    STARTING = "starting"
+    ACTIVE = "active"
+    STOPPING = "stopping"
+    ENDED = "ended"
+    FAILED = "failed"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will happen any more."""
+        return self in (SessionState.ENDED, SessionState.FAILED)
 
 
 class ActionType(Name):
@@ -278,3 +292,76 @@ class Outcome:
     created_at: str
     finished_at: str
     rule: RuleRef
+
+
+@record
+class SessionRequest:
+    """What somebody wants of a session: that it is started, or that it is stopped. `parameters` are the source's own,
+    and hold what the vendor needs to listen in, tokens too; null when the session is to stop."""
+
+    id: str
+    kind: Literal["start", "stop"]
+    tenant: str
+    source: Source
+    room: str | None
+    user: str | None
+    parameters: dict[str, Any] | None
+    digest: str | None
+    requested_by: str
+    created_at: str
+
+
+@record
+class VendorTask:
+    """A task at the vendor, or what is reserved for one: `id` is null until it has started. `values` is what the
+    vendor's answers gave and its next calls need."""
+
+    id: str | None
+    values: dict[str, str]
+    expires_at: str | None
+
+
+@record
+class SessionFault:
+    """What went wrong last, in the vendor's code and words or in ours."""
+
+    code: str | None
+    message: str
+    at: str
+
+
+@record
+class Session:
+    """One moderation session as the controller that owns it last wrote it down.
+
+    `watched`: a task is known to run. `wanted`: what was asked for last. `task` is the one that runs or is being
+    started, `retiring` one that is still to be stopped. `submitted`: its start may have reached the vendor. `attempt`,
+    `tries` and `resubmits` count: tasks of the room that were in our way, failures in a row, tasks that died."""
+
+    id: str
+    tenant: str
+    source: Source
+    state: SessionState
+    wanted: Literal["active", "ended"]
+    watched: bool
+    room: str | None
+    user: str | None
+    reason: str | None
+    fault: SessionFault | None
+    task: VendorTask | None
+    retiring: VendorTask | None
+    submitted: bool
+    attempt: int
+    tries: int
+    resubmits: int
+    retry_at: str | None
+    renew_at: str | None
+    parameters: dict[str, Any]
+    digest: str | None
+    requested_by: str
+    created_at: str
+    state_at: str
+    active_at: str | None
+    ended_at: str | None
+    updated_at: str
+    request: RawRef

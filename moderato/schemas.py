@@ -10,10 +10,17 @@ from enum import StrEnum
 from inspect import cleandoc
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from moderato.records import Action, Outcome, Signal, Verdict
+from moderato.records import Action, Outcome, Session, SessionRequest, Signal, Verdict
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-RECORDS: dict[str, type] = {"verdict": Verdict, "signal": Signal, "action": Action, "outcome": Outcome}
+RECORDS: dict[str, type] = {
+    "verdict": Verdict,
+    "signal": Signal,
+    "action": Action,
+    "outcome": Outcome,
+    "session": Session,
+    "session-request": SessionRequest,
+}
 
 Schema = dict[str, Any]
 
@@ -92,6 +99,40 @@ _DESCRIPTIONS = {
     "attempts": "How often it was tried.",
     "detail": "Why, in one line.",
     "finished_at": "When it ended.",
+    "SessionRequest.id": "The session. An Idempotency-Key of the same tenant always gives the same one.",
+    "Session.id": "The session: what verdicts, signals and actions carry as `session_id`.",
+    "VendorTask.id": "The vendor's id; null until the task has started.",
+    "SessionRequest.kind": "start or stop.",
+    "Session.state": "requested, starting, active, stopping, ended or failed.",
+    "SessionRequest.user": "The speaker, when the session listens to one alone.",
+    "Session.user": "The speaker, when the session listens to one alone.",
+    "parameters": "What the vendor is asked to watch, as the Sessions API takes it of this source; may hold tokens.",
+    "digest": "Of the request that the Idempotency-Key stands for; null when there was none.",
+    "requested_by": "The name of the API token, or of the part that asked.",
+    "SessionRequest.created_at": "When it was asked for.",
+    "Session.created_at": "When it was asked for.",
+    "values": "What the vendor's answers gave and its next calls need; may hold tokens.",
+    "VendorTask.expires_at": "From then on what is reserved counts no more; null when it always does.",
+    "SessionFault.code": "The vendor's code; null when there is none.",
+    "SessionFault.message": "The vendor's words, or ours.",
+    "at": "When.",
+    "wanted": "active or ended: what was asked for last.",
+    "watched": "Whether a task is known to run.",
+    "reason": "Why the session ended or is to end, in one word; null while it goes on.",
+    "fault": "What went wrong last; null when all is well.",
+    "task": "The task that runs or is being started.",
+    "retiring": "A task that is still to be stopped.",
+    "submitted": "Whether its start may have reached the vendor.",
+    "attempt": "How many tasks of the room were in our way.",
+    "tries": "Failures in a row.",
+    "resubmits": "How many tasks died and were started anew.",
+    "retry_at": "When the next try is due.",
+    "renew_at": "When the task has to be started anew, since its token ends soon after.",
+    "state_at": "Since when it is starting, active, stopping, or over.",
+    "active_at": "When the task that runs was started.",
+    "ended_at": "When it ended or failed.",
+    "updated_at": "When this was written down.",
+    "request": "The request that began it.",
 }
 _CONSTRAINTS: dict[str, Schema] = {
     "confidence": {"minimum": 0, "maximum": 1},
@@ -151,7 +192,7 @@ class _Definitions:
 
     def _field(self, record: str, name: str, hint: Any) -> Schema:
         schema = self._of(hint) | _CONSTRAINTS.get(name, {})
-        if name.endswith("_at"):
+        if name == "at" or name.endswith("_at"):
             schema["format"] = "date-time"
         described = _DESCRIPTIONS.get(f"{record}.{name}") or _DESCRIPTIONS[name]
         note = schema.pop("description", None)
@@ -166,6 +207,9 @@ class _Definitions:
             return {"type": "array", "items": self._of(arguments[0])}
         if origin is Literal:
             return {"description": _OPEN, "type": "string", "examples": list(arguments)}
+        if origin is dict:
+            values = {} if arguments[1] is Any else {"additionalProperties": self._of(arguments[1])}
+            return {"type": "object"} | values
         if primitive := _PRIMITIVES.get(hint):
             return {"type": primitive}
         assert is_dataclass(hint) or issubclass(hint, StrEnum)

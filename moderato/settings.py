@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from moderato.credentials import Credentials
+from moderato.credentials import BaseUrl, Credentials
 from moderato.errors import Fatal
 from moderato.secrets import STRICT, Secret
 from moderato.sources import Source
@@ -183,6 +183,17 @@ class Spool(_Section):
     max_age: float = Field(default=86_400.0, gt=0)
 
 
+class Sessions(_Section):
+    """Moderation that is started and stopped through Moderato. `callback_base_url` is where the vendors reach the
+    receivers. Times in seconds: how long starting may take before the session fails, and how long a session that is
+    over can still be read."""
+
+    callback_base_url: BaseUrl
+    start_timeout: float = Field(default=600.0, ge=10, le=86_400)
+    # Longer than a request is kept, or a request could come back to life.
+    keep_ended: float = Field(default=7 * 86_400.0, ge=2 * 86_400, le=365 * 86_400)
+
+
 class DeadLetters(_Section):
     """How much may go to the dead letters before a stage halts: so many records in a row, or more than this share of
     the last 10,000 (of 1,000 at least)."""
@@ -207,6 +218,7 @@ class Settings(BaseSettings):
     spool: Spool | None = None
     admin: Admin = Admin()
     log: Log = Log()
+    sessions: Sessions | None = None
     policy: Policy = Policy()
     dead_letters: DeadLetters = DeadLetters()
     capability_keys: tuple[Secret, ...] = ()

@@ -43,6 +43,7 @@ STRIKES = "moderation.strikes"
 ACTIONS = "moderation.actions"
 OUTCOMES = "moderation.outcomes"
 SESSIONS = "moderation.sessions"
+SESSION_REQUESTS = "moderation.session-requests"
 DEAD_LETTERS = "moderation.dead-letters"
 
 ALL: tuple[Topic, ...] = (
@@ -53,7 +54,9 @@ ALL: tuple[Topic, ...] = (
     Topic(STRIKES, 12, 2 * _DAY),
     Topic(ACTIONS, 12, 30 * _DAY),
     Topic(OUTCOMES, 12, 30 * _DAY),
+    # As many partitions each: whoever owns a partition of the requests writes that of the sessions.
     Topic(SESSIONS, 12, -1, compacted=True),
+    Topic(SESSION_REQUESTS, 12, _DAY),
     # Dead letters carry a whole raw message and its headers besides.
     Topic(DEAD_LETTERS, 3, 30 * _DAY, max_message_bytes=4 * 1024 * 1024),
 )

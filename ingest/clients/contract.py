@@ -145,9 +145,13 @@ class Opening:
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A source that can be started: one line in ingest.clients.KINDS. `rhythm` is how many seconds apart `query` is
-    due; None where the vendor has nothing to ask."""
+    due; None where the vendor has nothing to ask. Then `silence` is how many seconds without a callback make one ask
+    by starting again, which the vendor answers with the task that runs. `lasting` is False for a job that ends by
+    itself: it is never submitted again, not after a lost answer either."""
 
     parameters: type[Parameters]
     missing: Callable[[Tenant], list[str]]
     open: Callable[[Opening], Client]
     rhythm: float | None
+    lasting: bool = True
+    silence: float = 600.0

@@ -164,4 +164,4 @@ def missing(tenant: Tenant) -> list[str]:
     return ["credentials.iflytek: is missing"] if tenant.credentials.iflytek is None else []
 
 
-KIND = Kind(IflytekAudio, missing, IflytekClient, rhythm=10.0)
+KIND = Kind(IflytekAudio, missing, IflytekClient, rhythm=10.0, lasting=False)

@@ -119,4 +119,4 @@ def open_client(opening: Opening) -> ShumeiClient:
     return ShumeiClient(opening, "audiostream", credentials.url("audio"), start_body, pull_failed=True)
 
 
-KIND = Kind(ShumeiAudio, missing, open_client, rhythm=None)
+KIND = Kind(ShumeiAudio, missing, open_client, rhythm=None, silence=120.0)

@@ -74,4 +74,4 @@ def open_client(opening: Opening) -> ShumeiClient:
     return ShumeiClient(opening, "videostream", credentials.url("video"), start_body, pull_failed=False)
 
 
-KIND = Kind(ShumeiVideo, missing, open_client, rhythm=None)
+KIND = Kind(ShumeiVideo, missing, open_client, rhythm=None, silence=120.0)

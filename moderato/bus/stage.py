@@ -16,8 +16,9 @@ import asyncio
 import collections
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -109,6 +110,16 @@ class _Settlement:
     results: Results
 
 
+class Owner(Protocol):
+    """Somebody for whom owning a partition means more than its records."""
+
+    async def released(self) -> None:
+        """No partition is owned any more. Called before another member gets them, and may be called again."""
+
+    def acquired(self, partitions: Collection[int]) -> None:
+        """These are owned now, and no others. Their records are handed over after this."""
+
+
 def group_of(stage: str) -> str:
     """The consumer group of a stage."""
     return f"moderato.{stage}"
@@ -129,6 +140,7 @@ class Stage:
         deadline: float = 10.0,
         batch: int = _BATCH_RECORDS,
         limits: DeadLetters = DeadLetters(),  # noqa: B008 - frozen
+        owner: Owner | None = None,
     ) -> None:
         self.name = name
         self._connection = connection
@@ -136,6 +148,7 @@ class Stage:
         self._produces = tuple(produces)
         self._handle = handle
         self._batch = batch
+        self.owner = owner
         self._limit = DeadLetterLimit(limits)
         self._publisher = Publisher(connection, deadline=deadline)
         self._consumer: AIOKafkaConsumer | None = None
@@ -278,6 +291,8 @@ class Stage:
         """Replaces the consumer; tries until the brokers take it, or the stage is to stop."""
         self._generation += 1
         self.reassigned()
+        if self.owner is not None:
+            await self.owner.released()
         for attempt in range(1_000_000_000):
             await self._leave()
             if self._stopping.is_set():
@@ -488,8 +503,12 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is 
         except TimeoutError:
             log.warning("drain_timed_out", stage=self._stage.name, seconds=_DRAIN_BUDGET)
             self._stage.abandon()
+        if self._stage.owner is not None:
+            await self._stage.owner.released()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         self._stage.reassigned()
+        if self._stage.owner is not None:
+            self._stage.owner.acquired({place.partition for place in assigned})
         metrics.REBALANCES.labels(self._stage.name).inc()
         log.info("partitions_assigned", stage=self._stage.name, partitions=len(list(assigned)))

@@ -9,19 +9,21 @@ from moderato.lifecycle import Role
 from moderato.settings import Settings
 
 # In the order of the pipeline, which is the order in which they start and stop.
-NAMES = ("receiver", "normalizer", "policy", "enforcer")
+NAMES = ("receiver", "controller", "normalizer", "policy", "enforcer")
 
 
 def make(names: Sequence[str], settings: Settings, connection: Connection) -> list[Role]:
     """The roles of one process. Raises Fatal for what a role finds wrong in the settings."""
     # Imported here, so that `moderato --help` stays quick.
     from ingest.receiver import Receiver
+    from ingest.sessions.role import role as controller
     from normalize.worker import role as normalizer
     from sinks.enforce.worker import role as enforcer
     from sinks.policy.worker import role as policy
 
     makers: dict[str, Callable[[Settings, Connection], Role]] = {
         "receiver": Receiver,
+        "controller": controller,
         "normalizer": normalizer,
         "policy": policy,
         "enforcer": enforcer,
@@ -37,6 +39,13 @@ def faults(names: Iterable[str], settings: Settings) -> list[str]:
 def callback_faults(settings: Settings) -> list[str]:
     """Sources that could not be authenticated or reached."""
     from ingest.routes import check_settings
+
+    return check_settings(settings)
+
+
+def session_faults(settings: Settings) -> list[str]:
+    """What would keep sessions from being started."""
+    from ingest.sessions.controller import check_settings
 
     return check_settings(settings)
 
@@ -87,6 +96,7 @@ async def _executor_faults(settings: Settings) -> list[str]:
 
 CHECKS: dict[str, Callable[[Settings], list[str]]] = {
     "receiver": callback_faults,
+    "controller": session_faults,
     "normalizer": table_faults,
     "policy": policy_faults,
     "enforcer": executor_faults,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from moderato.bus.connection import Connection
     from moderato.settings import Settings
 
-Name = Literal["receiver", "normalizer", "policy", "enforcer", "all"]
+Name = Literal["receiver", "controller", "normalizer", "policy", "enforcer", "all"]
 
 
 def run(
@@ -33,7 +33,11 @@ def run(
 
     settings = load(config_of(context, config))
     names = roles.NAMES if role == "all" else (role,)
-    faults = [*_cluster_faults(settings, role), *roles.faults(names, settings)]
+    faults = [
+        *_cluster_faults(settings, role),
+        *_session_faults(settings, role),
+        *roles.faults(names, settings),
+    ]
     if faults:
         raise Fatal("\n".join(faults + _first_steps(settings, names)))
     logs.configure(settings.log)
@@ -51,6 +55,12 @@ def _cluster_faults(settings: "Settings", role: Name) -> list[str]:
         for name in ("tls", "sasl")
         if getattr(kafka, name)
     ]
+
+
+def _session_faults(settings: "Settings", role: Name) -> list[str]:
+    if role == "controller" and settings.sessions is None:
+        return ["sessions.callback_base_url is not set: the controller has nothing to do without it"]
+    return []
 
 
 def _first_steps(settings: "Settings", names: Sequence[str]) -> list[str]:
