@@ -83,7 +83,7 @@ class Controller:
             limits=settings.dead_letters,
             owner=self,
         )
-        self._listener = Listener(connection, self._drivers_get)
+        self._listener = Listener(connection, self.driver)
         self._gauges = Gauges()
         self._stack = AsyncExitStack()
         self._clients: dict[tuple[str, Source], Client] = {}
@@ -311,7 +311,8 @@ class Controller:
         )
         await self._publish([Message(topics.raw(session.source), key.encode(), body, headers)])
 
-    def _drivers_get(self, session_id: str) -> Driver | None:
+    def driver(self, session_id: str) -> Driver | None:
+        """The driver of a session that is driven here."""
         return self._drivers.get(session_id)
 
     def _owned_sessions(self) -> list[Session]:
