@@ -7,7 +7,7 @@ is due, `{file: /path}` reads it from that file (one trailing newline is dropped
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -194,6 +194,32 @@ class Sessions(_Section):
     keep_ended: float = Field(default=7 * 86_400.0, ge=2 * 86_400, le=365 * 86_400)
 
 
+Scope: TypeAlias = Literal["sessions:read", "sessions:write", "actions:read", "actions:write"]
+
+
+class ApiToken(_Section):
+    """What one caller of the API may do, and for which tenants: without `tenants`, for all."""
+
+    token: Secret
+    scopes: tuple[Scope, ...] = Field(min_length=1)
+    tenants: tuple[str, ...] = ()
+
+    @field_validator("token")
+    @classmethod
+    def _unguessable(cls, token: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{24,256}", token.get_secret_value()):
+            raise ValueError("24 to 256 characters of A-Z a-z 0-9 . _ ~ + / = - are due")
+        return token
+
+
+class Api(_Section):
+    """The API for platforms; it runs in the controller. `tokens` by the names that its log has of the callers."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - platforms call from outside
+    port: int = Field(default=8081, ge=0, le=65535)
+    tokens: dict[str, ApiToken] = Field(min_length=1)
+
+
 class DeadLetters(_Section):
     """How much may go to the dead letters before a stage halts: so many records in a row, or more than this share of
     the last 10,000 (of 1,000 at least)."""
@@ -219,6 +245,7 @@ class Settings(BaseSettings):
     admin: Admin = Admin()
     log: Log = Log()
     sessions: Sessions | None = None
+    api: Api | None = None
     policy: Policy = Policy()
     dead_letters: DeadLetters = DeadLetters()
     capability_keys: tuple[Secret, ...] = ()

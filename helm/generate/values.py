@@ -127,6 +127,11 @@ class Receiver(Role):
     spool: Spool = Field(default_factory=Spool)
 
 
+class Controller(Role):
+    resources: Anything = Field(default_factory=lambda: _resources("100m"))
+    """Requests and limits of the container."""
+
+
 class Stage(Role):
     resources: Anything = Field(default_factory=lambda: _resources("250m"))
     """Requests and limits of the container."""
@@ -135,6 +140,8 @@ class Stage(Role):
 
 class Roles(_Values):
     receiver: Receiver = Field(default_factory=Receiver)
+    controller: Controller = Field(default_factory=Controller)
+    """Runs when `settings.sessions` is there."""
     normalizer: Stage = Field(default_factory=Stage)
     policy: Stage = Field(default_factory=Stage)
     enforcer: Stage = Field(default_factory=lambda: Stage(keda=Keda(lagThreshold=500)))

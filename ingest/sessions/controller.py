@@ -18,6 +18,8 @@ from ingest.callbacks import identify
 from ingest.clients import KINDS
 from ingest.clients.contract import Client, Kind, Opening, Start
 from ingest.routes import PREFIX
+from ingest.sessions.api import SessionsApi
+from ingest.sessions.described import schemas
 from ingest.sessions.directory import Directory
 from ingest.sessions.driver import Driver
 from ingest.sessions.gauges import Gauges
@@ -27,6 +29,7 @@ from ingest.sessions.unwatched import unwatched
 from ingest.sessions.wire import read_request, session_message, tombstone
 from ingest.tokens import Capabilities, Capability
 from moderato import topics
+from moderato.api.server import ApiServer
 from moderato.bus.connection import Connection
 from moderato.bus.publisher import Message, Publisher
 from moderato.bus.record import Record
@@ -54,12 +57,16 @@ _VENDOR_CONNECTIONS = 200
 def check_settings(settings: Settings) -> list[str]:
     """Every fault that would keep sessions from being started."""
     if settings.sessions is None:
-        return []
-    return (
-        []
-        if settings.capability_keys
-        else ["capability_keys: none, and sessions need them for their callback URLs"]
-    )
+        return ["api: sessions.callback_base_url is needed as well"] if settings.api else []
+    faults = [
+        f"api.tokens.{name}.tenants: {tenant!r} is no tenant"
+        for name, token in (settings.api.tokens if settings.api else {}).items()
+        for tenant in token.tenants
+        if tenant not in settings.tenants
+    ]
+    if not settings.capability_keys:
+        faults.append("capability_keys: none, and sessions need them for their callback URLs")
+    return faults
 
 
 class Controller:
@@ -85,6 +92,10 @@ class Controller:
         )
         self._listener = Listener(connection, self.driver)
         self._gauges = Gauges()
+        self._api: ApiServer | None = None
+        if settings.api is not None:
+            api = SessionsApi(settings, directory, self._publisher)
+            self._api = ApiServer(settings.api, api.handlers(), schemas())
         self._stack = AsyncExitStack()
         self._clients: dict[tuple[str, Source], Client] = {}
         self._drivers: dict[str, Driver] = {}
@@ -92,6 +103,11 @@ class Controller:
         self._owned: frozenset[int] = frozenset()
         self._taking: asyncio.Task[None] | None = None
         self._sweeping: asyncio.Task[None] | None = None
+
+    @property
+    def api_port(self) -> int | None:
+        """Where the API listens once started; None without one."""
+        return self._api.port if self._api else None
 
     async def start(self) -> None:
         """Reads all sessions, joins the group, and goes on with what it owns. Raises Fatal when Kafka cannot be had."""
@@ -102,6 +118,8 @@ class Controller:
         await self._directory.start()
         await self._listener.start()
         await self._stage.start()
+        if self._api is not None:
+            await self._api.start()
         self._sweeping = asyncio.create_task(self._sweep(), name="sessions to forget")
 
     def unready(self) -> str | None:
@@ -116,6 +134,8 @@ class Controller:
 
     async def stop(self) -> None:
         """Leaves the group; what its sessions were about to do is done by the next owner."""
+        if self._api is not None:
+            await self._api.stop()
         if self._sweeping:
             self._sweeping.cancel()
         await self._stage.stop()

@@ -16,6 +16,7 @@ from moderato.cli import (
     replay,
     run,
     schema,
+    session,
     simulate,
     tail,
     topics,
@@ -63,6 +64,7 @@ app.command("ledger")(balance.ledger)
 app.command("simulate")(simulate.simulate)
 app.command("doctor")(doctor.doctor)
 app.command("schema")(schema.schema)
+app.add_typer(session.app, name="session")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")
 

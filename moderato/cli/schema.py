@@ -13,7 +13,7 @@ def schema(
         typer.Option(
             "--write",
             metavar="DIR",
-            help="Write DIR/schemas/*.json and DIR/asyncapi.json.",
+            help="Write DIR/schemas/*.json, DIR/asyncapi.json and DIR/openapi.json.",
             show_default=False,
         ),
     ] = None,
@@ -27,7 +27,8 @@ def schema(
         ),
     ] = None,
 ) -> int:
-    """Print, write or check the JSON Schemas of the records and the AsyncAPI document of the topics.
+    """Print, write or check the JSON Schemas of the records, the AsyncAPI document of the topics and the OpenAPI
+    document of the API.
 
     Without an option one JSON object with all of them goes to stdout."""
     from moderato.errors import Fatal
@@ -45,10 +46,13 @@ def schema(
 
 def files() -> dict[str, str]:
     """Every file's place under the documents' folder, and its text."""
+    from ingest.sessions import described
     from moderato import asyncapi, schemas
+    from moderato.api.document import document
 
     documents = {f"schemas/{kind}.json": _json(each) for kind, each in schemas.record_schemas().items()}
-    return documents | {"asyncapi.json": _json(asyncapi.document())}
+    openapi = document(described.OPERATIONS, described.schemas())
+    return documents | {"asyncapi.json": _json(asyncapi.document()), "openapi.json": _json(openapi)}
 
 
 def _json(document: object) -> str:

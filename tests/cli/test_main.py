@@ -41,7 +41,7 @@ def test_the_version_is_printed() -> None:
         (["fly"], "moderato: No such command 'fly'. (help: moderato --help)"),
         (
             ["run"],
-            "moderato: Missing argument 'role'. Choose from: receiver, normalizer, policy, enforcer, all",
+            "moderato: Missing argument 'role'. Choose from: receiver, controller, normalizer, policy, enforcer, all",
         ),
         (["run", "flyer"], "moderato: Invalid value for 'role': 'flyer' is not one of 'receiver'"),
         (["doctor", "--fast"], "moderato: No such option: --fast"),

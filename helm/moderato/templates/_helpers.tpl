@@ -15,6 +15,16 @@
 {{- end -}}
 {{- end -}}
 
+{{/* The roles that have something to do: without sessions there is nothing to control. */}}
+{{- define "moderato.roles" -}}
+{{- $facts := include "moderato.facts" . | fromYaml -}}
+{{- range $facts.roles }}
+{{- if or (ne . "controller") (hasKey $.Values.settings "sessions") }}
+- {{ . }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- define "moderato.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 app.kubernetes.io/name: {{ include "moderato.name" . }}

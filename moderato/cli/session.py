@@ -1,0 +1,241 @@
+"""`moderato session`: starts, shows, lists, stops and watches sessions through the API."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from moderato.records import SessionState
+from moderato.sources import Source
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from moderato.cli.api_client import ApiClient
+
+app = typer.Typer(help="Moderation sessions, through the API.", no_args_is_help=True)
+
+Api = Annotated[
+    str,
+    typer.Option("--api", metavar="URL", envvar="MODERATO_API_URL", help="The API's address."),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        metavar="TOKEN",
+        envvar="MODERATO_API_BEARER",
+        help="A bearer token; better in the variable or in a file.",
+        show_default=False,
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", metavar="FILE", help="A file with the token.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Id = Annotated[str, typer.Argument(metavar="ID", show_default=False)]
+Wait = Annotated[
+    int, typer.Option(min=0, max=60, metavar="SECONDS", help="Wait so long for it to come about.")
+]
+
+_URL = "http://127.0.0.1:8081"
+_LOOK = 1.0  # seconds between two looks of `watch`
+_PATH = "/v1/sessions"
+
+
+@app.command("start")
+def start(
+    source: Annotated[Source, typer.Argument(show_default=False)],
+    parameters: Annotated[
+        str,
+        typer.Argument(metavar="JSON", help="The source's parameters; @FILE reads them.", show_default=False),
+    ],
+    tenant: Annotated[str | None, typer.Option(show_default=False)] = None,
+    user: Annotated[str | None, typer.Option(help="The only speaker.", show_default=False)] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--idempotency-key", help="The same key gives the same session.", show_default=False),
+    ] = None,
+    wait: Wait = 10,
+    api: Api = _URL,
+    token: Token = None,
+    token_file: TokenFile = None,
+    as_json: Json = False,
+) -> int:
+    """Start moderation of a room. Exit code 1 when it has failed."""
+    body: dict[str, Any] = {"source": str(source), "parameters": _json_of(parameters)}
+    body |= {name: value for name, value in (("tenant", tenant), ("user", user)) if value is not None}
+    headers = {"Idempotency-Key": key} if key is not None else {}
+    client = _client(api, token, token_file)
+    session = client.call("POST", _PATH, query={"wait": f"{wait}s"}, body=body, headers=headers)
+    _print([session], as_json=as_json, one=True)
+    return int(session["state"] == SessionState.FAILED)
+
+
+@app.command("show")
+def show(
+    session_id: Id,
+    api: Api = _URL,
+    token: Token = None,
+    token_file: TokenFile = None,
+    as_json: Json = False,
+) -> int:
+    """Show one session."""
+    _print([_get(_client(api, token, token_file), session_id)], as_json=as_json, one=True)
+    return 0
+
+
+@app.command("list")
+def list_(
+    state: Annotated[SessionState | None, typer.Option(show_default=False)] = None,
+    source: Annotated[Source | None, typer.Option(show_default=False)] = None,
+    tenant: Annotated[str | None, typer.Option(show_default=False)] = None,
+    room: Annotated[str | None, typer.Option(show_default=False)] = None,
+    most: Annotated[int, typer.Option("--max", min=1, max=200, help="So many, the newest.")] = 50,
+    api: Api = _URL,
+    token: Token = None,
+    token_file: TokenFile = None,
+    as_json: Json = False,
+) -> int:
+    """List sessions, the newest first."""
+    filters = {"state": state, "source": source, "tenant": tenant, "room": room, "limit": most}
+    query = {name: str(value) for name, value in filters.items() if value is not None}
+    page = _client(api, token, token_file).call("GET", _PATH, query=query)
+    _print(page["sessions"], as_json=as_json)
+    if page["next"] and not as_json:
+        typer.echo("There are more: --max, or filters.", err=True)
+    return 0
+
+
+@app.command("stop")
+def stop(
+    session_id: Id,
+    wait: Wait = 10,
+    api: Api = _URL,
+    token: Token = None,
+    token_file: TokenFile = None,
+    as_json: Json = False,
+) -> int:
+    """Stop a session."""
+    from moderato.cli.api_client import segment
+
+    client = _client(api, token, token_file)
+    session = client.call("DELETE", f"{_PATH}/{segment(session_id)}", query={"wait": f"{wait}s"})
+    _print([session], as_json=as_json, one=True)
+    return 0
+
+
+@app.command("watch")
+def watch(
+    session_id: Id,
+    api: Api = _URL,
+    token: Token = None,
+    token_file: TokenFile = None,
+    as_json: Json = False,
+) -> int:
+    """Follow a session until it is over: a line each time that something changes. Exit code 1 when it has failed."""
+    client = _client(api, token, token_file)
+    seen: str | None = None
+    while True:
+        session = _get(client, session_id)
+        if session["updated_at"] != seen:
+            seen = session["updated_at"]
+            typer.echo(_dumped(session) if as_json else _line(session))
+        if session["state"] in (SessionState.ENDED, SessionState.FAILED):
+            return int(session["state"] == SessionState.FAILED)
+        time.sleep(_LOOK)
+
+
+def _client(api: str, token: str | None, token_file: Path | None) -> "ApiClient":
+    from moderato.cli.api_client import ApiClient
+    from moderato.errors import Fatal
+
+    if token_file is not None:
+        try:
+            token = token_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Fatal(f"--token-file {token_file}: cannot be read: {error}") from error
+    if not token:
+        raise Fatal("a bearer token is due: MODERATO_API_BEARER, --token-file or --token")
+    if not token.isascii() or not token.isprintable():
+        raise Fatal("the bearer token has characters that no token has")
+    return ApiClient(api, token)
+
+
+def _get(client: "ApiClient", session_id: str) -> dict[str, Any]:
+    from moderato.cli.api_client import segment
+
+    return client.call("GET", f"{_PATH}/{segment(session_id)}")
+
+
+def _json_of(text: str) -> Any:
+    import orjson
+
+    from moderato.errors import Fatal
+
+    if text.startswith("@"):
+        try:
+            text = Path(text[1:]).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Fatal(f"{text[1:]}: cannot be read: {error}") from error
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Fatal(f"the parameters are not JSON: {error}") from error
+
+
+def _dumped(value: Any) -> str:
+    import orjson
+
+    return orjson.dumps(value).decode()
+
+
+def _line(session: dict[str, Any]) -> str:
+    fault = session["fault"]
+    parts = (
+        session["updated_at"],
+        session["state"],
+        "watched" if session["watched"] else "unwatched",
+        session["task_id"] and f"task {session['task_id']}",
+        session["reason"],
+        fault and " ".join(filter(None, (fault["code"], fault["message"]))),
+    )
+    return "  ".join(part for part in parts if part)
+
+
+def _print(sessions: list[dict[str, Any]], *, as_json: bool, one: bool = False) -> None:
+    if as_json:
+        for session in sessions:
+            typer.echo(_dumped(session))
+        return
+    from rich.console import Console
+
+    Console().print(_details(sessions[0]) if one else _table(sessions), markup=False)
+
+
+def _table(sessions: list[dict[str, Any]]) -> "Table":
+    from rich.table import Table
+
+    table = Table("session", "tenant", "source", "room", "state", "watched", "since", "reason")
+    for session in sessions:
+        since = session["ended_at"] or session["active_at"] or session["created_at"]
+        cells = ("id", "tenant", "source", "room", "state")
+        table.add_row(
+            *(str(session[name] or "") for name in cells),
+            "yes" if session["watched"] else "no",
+            since,
+            session["reason"] or "",
+        )
+    return table
+
+
+def _details(session: dict[str, Any]) -> "Table":
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None)
+    for name, value in session.items():
+        if value is not None:
+            table.add_row(name, value if isinstance(value, str) else _dumped(value))
+    return table
