@@ -65,6 +65,20 @@ BOARD = Board(
                     empty="none",
                 ),
                 Panel(
+                    "Sessions",
+                    "Moderation sessions by state.",
+                    "short",
+                    [Query("sum by (state) (moderato_sessions{M})", "{{state}}")],
+                    stacked=True,
+                ),
+                Panel(
+                    "Rooms that nobody watches",
+                    "Sessions that are to be active and of which no task is known to run.",
+                    "short",
+                    [Query("sum by (source) (moderato_sessions_unwatched{M})", "{{source}}")],
+                    alerts=["ModeratoSessionsUnwatched"],
+                ),
+                Panel(
                     "All signals",
                     "What vendors say besides verdicts, per second by kind.",
                     "ops",

@@ -197,6 +197,8 @@ class NetworkPolicy(_Values):
     """Only callbacks and scrapes come in."""
     callbacksFrom: Objects
     """Peers that may reach the receivers' port; empty: all."""
+    apiFrom: Objects
+    """Peers that may reach the API's port; empty: all."""
     metricsFrom: Objects
     """Peers that may reach the admin ports; empty: all."""
 
@@ -268,8 +270,8 @@ class Values(_Values):
     """As Kubernetes has it."""
     kafka: Kafka = Field(default_factory=Kafka)
     settings: Anything
-    """moderato.yaml, without kafka, http, admin and spool: tenants, their sources, tokens and webhooks
-    (docs/configuration.md)."""
+    """moderato.yaml, without kafka, http, admin and spool: tenants, their sources, tokens and webhooks, and
+    where sessions are started, `sessions` and `api` (docs/configuration.md)."""
     secrets: Secrets = Field(default_factory=Secrets)
     tables: Labels
     """Files of tables by their names, mounted at /etc/moderato/tables."""

@@ -218,15 +218,20 @@ def _print(sessions: list[dict[str, Any]], *, as_json: bool, one: bool = False) 
 def _table(sessions: list[dict[str, Any]]) -> "Table":
     from rich.table import Table
 
-    table = Table("session", "tenant", "source", "room", "state", "watched", "since", "reason")
+    table = Table(box=None, pad_edge=False)
+    # Whole, since it is what one copies.
+    table.add_column("session", no_wrap=True)
+    for name in ("source", "room", "state", "watched", "why"):
+        table.add_column(name)
     for session in sessions:
-        since = session["ended_at"] or session["active_at"] or session["created_at"]
-        cells = ("id", "tenant", "source", "room", "state")
+        fault = session["fault"]
         table.add_row(
-            *(str(session[name] or "") for name in cells),
+            session["id"],
+            session["source"],
+            session["room"] or "",
+            session["state"],
             "yes" if session["watched"] else "no",
-            since,
-            session["reason"] or "",
+            session["reason"] or (fault["message"] if fault else ""),
         )
     return table
 
