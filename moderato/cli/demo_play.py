@@ -75,7 +75,7 @@ async def play(
 ) -> int:
     """The demo until its time is over or `ended` is set, and the report. With `notices` as a live picture."""
     began = time.monotonic()
-    console.print("Starting an embedded broker, receiver, normalizer, policy and enforcer …")
+    console.print("Starting an embedded broker, receiver, controller, normalizer, policy and enforcer …")
     async with scene(options) as playing:
         with _live(console, playing, notices) if notices else _plain(console, playing) as show:
             await _perform(playing, show, ended, _PLAIN_INTERVAL if notices is None else _LIVE_INTERVAL)

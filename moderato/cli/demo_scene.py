@@ -6,6 +6,7 @@ the environment nor a configuration file has a say: a demo must never reach a re
 
 import asyncio
 import secrets
+import socket
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -16,9 +17,11 @@ from typing import Any
 from pydantic_settings import PydanticBaseSettingsSource
 
 from ingest.receiver import Receiver
+from ingest.sessions.controller import Controller
 from moderato import lifecycle
 from moderato.bus.embedded import EmbeddedBroker
 from moderato.cli import ledger, roles
+from moderato.cli.demo_rooms import Rooms
 from moderato.cli.demo_view import OUTCOMES, Frame
 from moderato.cli.demo_watch import READ, Watcher
 from moderato.cli.demo_webhook import Endpoint
@@ -73,15 +76,17 @@ def _targets() -> list[Target]:
     ]
 
 
-def _settings(targets: list[Target], endpoint: Endpoint, port: int) -> Settings:
+def _settings(targets: list[Target], endpoint: Endpoint, rooms: Rooms, port: int) -> Settings:
     sources = {
         target.source: {"tokens": [target.token], "secrets": dict(target.secrets)} for target in targets
     }
     webhook = {"url": endpoint.url, "secrets": [endpoint.secret], "allow_private": True}
+    tenant = {"sources": sources, "credentials": rooms.credentials(), "webhook": webhook}
     sections: dict[str, Any] = {
+        **rooms.sections(f"http://127.0.0.1:{port}"),
         "http": {"host": "127.0.0.1", "port": port},
         "admin": {"host": "127.0.0.1", "port": 0},
-        "tenants": {_TENANT: {"sources": sources, "webhook": webhook}},
+        "tenants": {_TENANT: tenant},
     }
     return _OwnSettings(**sections)
 
@@ -93,6 +98,7 @@ class Scene:
     options: Options
     vendors: Simulation
     forger: Simulation
+    rooms: Rooms
     watcher: Watcher
     endpoint: Endpoint
     metrics_url: str
@@ -103,10 +109,11 @@ class Scene:
     _published: deque[tuple[float, int]] = field(default_factory=lambda: deque([(0.0, 0)]))
 
     async def run(self) -> None:
-        """The vendors call for the given time, and see their last callbacks through."""
+        """The vendors call for the given time, and see their last callbacks through; then the sessions are stopped."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.vendors.run(self.options.seconds))
             group.create_task(self.forger.run(self.options.seconds))
+        await self.rooms.close()
 
     def stop(self) -> None:
         """Lets `run` end early."""
@@ -115,7 +122,7 @@ class Scene:
 
     @property
     def sent(self) -> Tally:
-        return self.vendors.counters.total + self.forger.counters.total
+        return self.vendors.counters.total + self.forger.counters.total + self.rooms.told
 
     def counts(self) -> ledger.Counts:
         """What was counted since the scene was set."""
@@ -136,6 +143,7 @@ class Scene:
             seen=self.watcher.seen,
             sent=self.sent.sent,
             delivered=self.endpoint.accepted,
+            sessions=self.rooms.running,
             rate=self._rate(elapsed, counts.total(ledger.PUBLISHED)),
             memory=memory,
             metrics_url=self.metrics_url,
@@ -194,23 +202,38 @@ async def scene(options: Options) -> AsyncIterator[Scene]:
         endpoint = Endpoint()
         await endpoint.start()
         stack.push_async_callback(endpoint.stop)
-        settings = _settings(targets, endpoint, options.port)
+        rooms = Rooms(targets)
+        await rooms.start()
+        stack.push_async_callback(rooms.stop)
+        settings = _settings(targets, endpoint, rooms, options.port or _free_port())
         connection = broker.connection(settings.kafka)
         before = ledger.Counts.of(REGISTRY.collect())
         made = roles.make(roles.NAMES, settings, connection)
         admin = await stack.enter_async_context(lifecycle.running(made, settings))
         watcher = await stack.enter_async_context(Watcher(connection, _PARTITIONS))
         [receiver] = [role for role in made if isinstance(role, Receiver)]
+        [controller] = [role for role in made if isinstance(role, Controller)]
         address = f"http://127.0.0.1:{receiver.port}"
+        assert controller.api_port is not None
+        await rooms.open(controller.api_port)
         yield Scene(
             options=options,
             vendors=_vendors(address, targets, options),
             forger=_forger(address, targets),
+            rooms=rooms,
             watcher=watcher,
             endpoint=endpoint,
             metrics_url=f"http://127.0.0.1:{admin.port}/metrics",
             before=before,
         )
+
+
+def _free_port() -> int:
+    """Vendors are told the receiver's address when they start a task, which is before it listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _vendors(address: str, targets: list[Target], options: Options) -> Simulation:

@@ -31,8 +31,9 @@ STYLES = {
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One moment. `elapsed` of `seconds`; `sent` by the vendors, `delivered` to the customer's webhook; `rate` in
-    callbacks a second; `memory` in bytes, None where the system does not tell; `notice` is the last warning."""
+    """One moment. `elapsed` of `seconds`; `sent` by the vendors, `delivered` to the customer's webhook; `sessions` are
+    the tasks that run on request; `rate` in callbacks a second; `memory` in bytes, None where the system does not tell;
+    `notice` is the last warning."""
 
     doing: str
     elapsed: float
@@ -41,6 +42,7 @@ class Frame:
     seen: Seen
     sent: int
     delivered: int
+    sessions: int
     rate: float
     memory: int | None
     metrics_url: str
@@ -142,6 +144,7 @@ def _facts(frame: Frame) -> RenderableType:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column()
+    grid.add_row("sessions", f"{frame.sessions} rooms are watched through the Sessions API")
     grid.add_row("actions", _listed(counts.by(ACTIONS, "type"), ActionType))
     grid.add_row("outcomes", _listed(counts.by(OUTCOMES, "state"), OutcomeState))
     grid.add_row("age", f"to verdict {_ages(seen.verdict_ages)}; to outcome {_ages(seen.outcome_ages)}")
@@ -188,5 +191,5 @@ def plain_line(frame: Frame) -> str:
         f" signals {counts.total(SIGNALS)}, actions {counts.total(ACTIONS)}, outcomes {counts.total(OUTCOMES)},"
         f" dead letters {sum(frame.seen.dead_letters.values())};"
         f" age at the verdict {_ages(frame.seen.verdict_ages)}, at the outcome {_ages(frame.seen.outcome_ages)};"
-        f" {frame.rate:.0f}/s, {_mebibytes(frame.memory)}"
+        f" {frame.sessions} sessions, {frame.rate:.0f}/s, {_mebibytes(frame.memory)}"
     )

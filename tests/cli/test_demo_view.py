@@ -41,6 +41,7 @@ def frame(**changes: Any) -> Frame:
         "seen": Seen(),
         "sent": 1205,
         "delivered": 15,
+        "sessions": 12,
         "rate": 59.6,
         "memory": 90 * 2**20,
         "metrics_url": "http://127.0.0.1:9090/metrics",
