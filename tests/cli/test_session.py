@@ -44,16 +44,15 @@ async def test_a_session_is_started_listed_watched_and_stopped(api: Api, tmp_pat
     id = orjson.loads(started.lines[-1])["id"]
     parameters = tmp_path / "room.json"
     parameters.write_text(ROOM)
-    again = ("start", "agora_voice", f"@{parameters}", "--tenant=acme", "--idempotency-key=a")
+    again = ("start", "agora_voice", f"@{parameters}", "--tenant=acme", "--idempotency-key=a", "--wait=0")
     assert (await session(api, *again)).code == 0
     listed = await session(api, "list", "--state=active", token=READER)
     assert id in listed.out
     assert "room-1" in listed.out
     shown = await session(api, "show", id)
     assert "active" in shown.out
-    watching = asyncio.create_task(session(api, "watch", id))
     assert (await session(api, "stop", id, "--wait=30")).code == 0
-    watched = await watching
+    watched = await session(api, "watch", id)
     assert watched.code == 0
     assert "ended" in watched.lines[-1]
 
