@@ -25,11 +25,11 @@ KEY = "k" * 32
 CALLBACKS = "http://127.0.0.1:1"
 
 
-def settings(server: ControlServer, **changes: Any) -> Settings:
+def settings(server: ControlServer, **credentials: Any) -> Settings:
     return Settings(
-        sessions={"callback_base_url": CALLBACKS, "start_timeout": 60} | changes,
+        sessions={"callback_base_url": CALLBACKS, "start_timeout": 60},
         capability_keys=[KEY],
-        tenants={"acme": tenant(server).model_dump()},
+        tenants={"acme": tenant(server, **credentials).model_dump()},
     )
 
 
@@ -90,8 +90,8 @@ async def bench(connection: Connection, server: ControlServer) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def controller(made: Bench, **changes: Any) -> AsyncIterator[Controller]:
-    running = Controller(settings(made.server, **changes), made.connection, Directory(made.connection))
+async def controller(made: Bench, **credentials: Any) -> AsyncIterator[Controller]:
+    running = Controller(settings(made.server, **credentials), made.connection, Directory(made.connection))
     await running.start()
     try:
         yield running
