@@ -8,11 +8,11 @@ from typing import Any
 
 from ingest.sessions.controller import Controller
 from ingest.sessions.directory import Directory
-from ingest.sessions.wire import request_message
 from moderato import topics
 from moderato.bus.connection import Connection
 from moderato.bus.publisher import Publisher
 from moderato.records import Session, SessionRequest, SessionState
+from moderato.session_requests import request_message
 from moderato.settings import Settings
 from moderato.sources import Source
 from moderato.times import now

@@ -7,11 +7,11 @@ import pytest
 
 from ingest.clients import KINDS
 from ingest.sessions.machine import News
-from ingest.sessions.wire import request_message
 from moderato import topics
 from moderato.bus.connection import Connection
 from moderato.bus.embedded import EmbeddedBroker
 from moderato.records import SessionState, SignalKind
+from moderato.session_requests import request_message
 from moderato.settings import Kafka
 from moderato.sources import Source
 from simulator.control.book import State
