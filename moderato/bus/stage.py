@@ -31,6 +31,7 @@ from aiokafka.errors import (
 )
 
 from moderato import metrics
+from moderato.bus.bounded import bounded
 from moderato.bus.connection import Connection
 from moderato.bus.limits import DeadLetterLimit
 from moderato.bus.pieces import pieces
@@ -298,8 +299,7 @@ class Stage:
             if self._stopping.is_set():
                 return
             try:
-                async with asyncio.timeout(_CONNECT_DEADLINE):
-                    await self._join()
+                await bounded(self._join(), _CONNECT_DEADLINE)
             except (TimeoutError, KafkaError, OSError) as error:
                 if lacking(self._connection, error):
                     raise
@@ -316,14 +316,12 @@ class Stage:
             return
         consumer, self._consumer = self._consumer, None
         try:
-            async with asyncio.timeout(_COMMIT_DEADLINE):
-                await consumer.stop()
+            await bounded(consumer.stop(), _COMMIT_DEADLINE)
         except (TimeoutError, KafkaError, OSError) as error:
             log.warning("consumer_stop_failed", stage=self.name, error=str(error) or "no answer")
             # Else it would go on to send heartbeats and keep its partitions.
             with contextlib.suppress(TimeoutError, KafkaError, OSError):
-                async with asyncio.timeout(_COMMIT_DEADLINE):
-                    await consumer._client.close()
+                await bounded(consumer._client.close(), _COMMIT_DEADLINE)
 
     async def _turn(self) -> None:
         fetched = await self._fetch()
@@ -462,7 +460,13 @@ class Stage:
         try:
             async with asyncio.timeout(_LAG_DEADLINE):
                 self._lags = await self._ends()
-            due = bool(self._settlements) or self._gate.locked() or any(self._lags.values())
+            # Without a consumer, which is being replaced, nobody knows what there is to do.
+            due = (
+                self._consumer is None
+                or bool(self._settlements)
+                or self._gate.locked()
+                or any(self._lags.values())
+            )
             metrics.STAGE_LAG.labels(self.name).set(sum(self._lags.values()))
         except (TimeoutError, KafkaError, OSError):
             due = True
