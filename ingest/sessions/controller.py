@@ -51,6 +51,8 @@ _DEADLINE = 10.0  # seconds for a record to be acknowledged
 _RETRY = 1.0  # seconds until what Kafka did not take is offered again
 _CAPABILITY_LIFE = 366 * 86_400.0  # seconds from a session's beginning in which its callbacks are taken
 _PAUSE = 0.1  # seconds between two looks whether a rebalance is over
+# The least that brokers allow by default: sessions of a controller that died are taken up within seconds.
+_SESSION_TIMEOUT_MS = 6_000
 _SWEEP = 10.0  # seconds between two looks for sessions to forget
 _VENDOR_CONNECTIONS = 200
 
@@ -90,6 +92,7 @@ class Controller:
             handle=self._handle,
             limits=settings.dead_letters,
             owner=self,
+            session_timeout_ms=_SESSION_TIMEOUT_MS,
         )
         self._listener = Listener(connection, self.driver)
         self._gauges = Gauges()

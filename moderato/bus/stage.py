@@ -128,7 +128,8 @@ def group_of(stage: str) -> str:
 
 class Stage:
     """A role that consumes and produces; its consumer group is `moderato.<name>`. `deadline` in seconds a batch;
-    `batch` is the most records that `handle` is given at once. Past `limits` the stage halts: see bus/limits.py."""
+    `batch` is the most records that `handle` is given at once. A process that dies is missed after
+    `session_timeout_ms`. Past `limits` the stage halts: see bus/limits.py."""
 
     def __init__(
         self,
@@ -142,6 +143,7 @@ class Stage:
         batch: int = _BATCH_RECORDS,
         limits: DeadLetters = DeadLetters(),  # noqa: B008 - frozen
         owner: Owner | None = None,
+        session_timeout_ms: int | None = None,
     ) -> None:
         self.name = name
         self._connection = connection
@@ -150,6 +152,7 @@ class Stage:
         self._handle = handle
         self._batch = batch
         self.owner = owner
+        self._session_timeout_ms = session_timeout_ms or _SESSION_TIMEOUT_MS
         self._limit = DeadLetterLimit(limits)
         self._publisher = Publisher(connection, deadline=deadline)
         self._consumer: AIOKafkaConsumer | None = None
@@ -196,8 +199,8 @@ class Stage:
             max_partition_fetch_bytes=_FETCH_BYTES,
             fetch_max_bytes=_ANSWER_BYTES,
             fetch_max_wait_ms=self._connection.fetch_wait_ms,
-            session_timeout_ms=_SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=_SESSION_TIMEOUT_MS // 5,
+            session_timeout_ms=self._session_timeout_ms,
+            heartbeat_interval_ms=self._session_timeout_ms // 5,
             rebalance_timeout_ms=_REBALANCE_TIMEOUT_MS,
             max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
         )
@@ -319,9 +322,7 @@ class Stage:
             await bounded(consumer.stop(), _COMMIT_DEADLINE)
         except (TimeoutError, KafkaError, OSError) as error:
             log.warning("consumer_stop_failed", stage=self.name, error=str(error) or "no answer")
-            # Else it would go on to send heartbeats and keep its partitions.
-            with contextlib.suppress(TimeoutError, KafkaError, OSError):
-                await bounded(consumer._client.close(), _COMMIT_DEADLINE)
+            await _cut_off(consumer)
 
     async def _turn(self) -> None:
         fetched = await self._fetch()
@@ -487,6 +488,16 @@ class Stage:
         return {
             partition: max(0, end - await consumer.position(partition)) for partition, end in ends.items()
         }
+
+
+async def _cut_off(consumer: AIOKafkaConsumer) -> None:
+    """Ends a consumer that does not end itself: else it would go on to send heartbeats, and keep its partitions."""
+    coordinator = consumer._coordinator
+    for name in ("_coordination_task", "_heartbeat_task", "_commit_refresh_task"):
+        if task := getattr(coordinator, name, None):
+            task.cancel()
+    with contextlib.suppress(TimeoutError, KafkaError, OSError):
+        await bounded(consumer._client.close(), _COMMIT_DEADLINE)
 
 
 def _is_fenced(error: KafkaError) -> bool:

@@ -51,9 +51,11 @@ async def test_the_stage_goes_on_with_another(
     assert old is not None
     monkeypatch.setattr(old, "stop", end)
     stage._stalled = True
-    await until(lambda: bool(end.asked) and stage._consumer not in (None, old))
-    await publisher.publish(topics.VERDICTS, b"k", b"two", [])
-    await until(lambda: b"two" in seen)
-    end.over = True
-    await stage.stop()
-    await publisher.stop()
+    try:
+        await until(lambda: bool(end.asked) and stage._consumer not in (None, old))
+        await publisher.publish(topics.VERDICTS, b"k", b"two", [])
+        await until(lambda: b"two" in seen)
+    finally:
+        end.over = True
+        await stage.stop()
+        await publisher.stop()
