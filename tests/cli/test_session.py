@@ -1,28 +1,19 @@
 """`moderato session` against an API with a controller and simulated vendors behind it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import orjson
 import pytest
 
 from moderato.bus.connection import Connection
-from moderato.bus.embedded import EmbeddedBroker
-from moderato.settings import Kafka
 from simulator.control.server import ControlServer
 from simulator.control.world import World
 from tests.cli.support import Ended, moderato
 from tests.ingest.sessions.test_api import READER, WRITER, Api, serving
 
 ROOM = '{"channel": "room-1", "uid": "7"}'
-
-
-@pytest.fixture
-def connection() -> Iterator[Connection]:
-    broker = EmbeddedBroker(partitions=2)
-    yield broker.connection(Kafka())
-    broker.stop()
 
 
 @pytest.fixture

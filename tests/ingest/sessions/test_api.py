@@ -1,7 +1,7 @@
 """The Sessions API over HTTP, with a controller and simulated vendors behind it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +13,9 @@ import pytest
 from ingest.sessions.controller import Controller
 from ingest.sessions.directory import Directory
 from moderato.bus.connection import Connection
-from moderato.bus.embedded import EmbeddedBroker
-from moderato.settings import Kafka, Settings
+from moderato.settings import Settings
 from moderato.sources import Source
 from simulator.control.server import ControlServer
-from simulator.control.world import World
 from tests.ingest.clients.test_against_simulator import tenant
 from tests.ingest.clients.test_kinds import GIVEN
 
@@ -81,19 +79,9 @@ async def serving(connection: Connection, server: ControlServer) -> AsyncIterato
 
 
 @pytest.fixture
-def connection() -> Iterator[Connection]:
-    broker = EmbeddedBroker(partitions=2)
-    yield broker.connection(Kafka())
-    broker.stop()
-
-
-@pytest.fixture
-async def api(connection: Connection) -> AsyncIterator[Api]:
-    server = ControlServer(World())
-    await server.start()
+async def api(connection: Connection, server: ControlServer) -> AsyncIterator[Api]:
     async with serving(connection, server) as running:
         yield running
-    await server.stop()
 
 
 async def test_a_session_from_its_start_to_its_end(api: Api) -> None:
