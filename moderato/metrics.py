@@ -247,6 +247,18 @@ SESSIONS = Gauge(
 SESSIONS_UNWATCHED = Gauge(
     "moderato_sessions_unwatched",
     "Sessions that are to be active and of which no task is known to run.",
+    ("source", "tenant"),
+    registry=REGISTRY,
+)
+SESSIONS_AT_FAULT = Gauge(
+    "moderato_sessions_at_fault",
+    "Sessions with whose vendor something went wrong last: it refused, did not answer, or said that the task failed.",
+    ("source", "tenant"),
+    registry=REGISTRY,
+)
+SESSIONS_SILENT_SECONDS = Gauge(
+    "moderato_sessions_silent_seconds",
+    "For how long the most silent active session has not been heard of: no callback, and no answer when it was asked.",
     ("source",),
     registry=REGISTRY,
 )

@@ -79,6 +79,18 @@ BOARD = Board(
                     alerts=["ModeratoSessionsUnwatched"],
                 ),
                 Panel(
+                    "Sessions at fault",
+                    "Share of the sessions with whose vendor something went wrong last, by source and tenant.",
+                    "percentunit",
+                    [
+                        Query(
+                            "sum by (source, tenant) (moderato_sessions_at_fault{M})"
+                            " / on (source) group_left sum by (source) (moderato_sessions{M})",
+                            "{{source}} {{tenant}}",
+                        )
+                    ],
+                ),
+                Panel(
                     "All signals",
                     "What vendors say besides verdicts, per second by kind.",
                     "ops",

@@ -95,7 +95,7 @@ class Controller:
             session_timeout_ms=_SESSION_TIMEOUT_MS,
         )
         self._listener = Listener(connection, self.driver)
-        self._gauges = Gauges()
+        self._gauges = Gauges(settings.tenants)
         self._api: ApiServer | None = None
         if settings.api is not None:
             api = SessionsApi(settings, directory, self._publisher)
@@ -361,7 +361,9 @@ class Controller:
     async def _sweep(self) -> None:
         """Forgets sessions that have been over for long, and counts the others."""
         while True:
-            self._gauges.count(self._owned_sessions(), time.time())
+            self._gauges.count(
+                [(each.session, each.heard_at) for each in self._drivers.values()], time.time()
+            )
             oldest = rfc3339(time.time() - self._sessions.keep_ended) or ""
             over = [
                 session.id

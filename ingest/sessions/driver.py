@@ -43,7 +43,8 @@ class Driver:
         self._start = start
         self._write = write
         self._polled = polled
-        self._heard_at = heard_at
+        self.heard_at = heard_at
+        """Epoch seconds: the vendor's last word of it, called back or asked for."""
         self._clock = clock
         self._wake = asyncio.Event()
         self._changing = asyncio.Lock()
@@ -51,7 +52,7 @@ class Driver:
     async def run(self) -> None:
         """Until the session is over; cancelled when its partition goes to another process."""
         while True:
-            step = due(self.session, self._rules, self._clock(), self._heard_at)
+            step = due(self.session, self._rules, self._clock(), self.heard_at)
             if step.do is Do.FORGET:
                 return
             if (wait := step.at - self._clock()) > 0:
@@ -63,13 +64,13 @@ class Driver:
     def heard(self) -> None:
         """The vendor has spoken of this session."""
         if self._rules.rhythm is None:
-            self._heard_at = self._clock()
+            self.heard_at = self._clock()
 
     async def signalled(self, news: News) -> None:
         """A signal of this session has come."""
         await self._change(lambda now, session: signalled(session, self._rules, news, now))
         if news.kind in DOUBTS and self._rules.rhythm is not None:
-            self._heard_at = 0.0
+            self.heard_at = 0.0
             self._wake.set()
 
     async def stop(self, reason: str) -> None:
@@ -117,7 +118,7 @@ class Driver:
             return await self._client.prepare(self._start, session.attempt)
         if do in (Do.START, Do.ASK):
             if do is Do.ASK:
-                self._heard_at = self._clock()
+                self.heard_at = self._clock()
             assert session.task is not None
             return await self._client.start(self._start, _prepared(session.task))
         if do is Do.QUERY:
@@ -130,7 +131,7 @@ class Driver:
     async def _query(self, session: Session) -> Status:
         assert session.task is not None
         assert session.task.id is not None
-        self._heard_at = self._clock()
+        self.heard_at = self._clock()
         status = await self._client.query(Task(self._start, _prepared(session.task), session.task.id))
         if status.raw is not None and session.state is SessionState.ACTIVE:
             await self._polled(session, status.raw)

@@ -14,7 +14,8 @@ _SHOWN = (SessionState.REQUESTED, SessionState.STARTING, SessionState.ACTIVE, Se
 class Gauges:
     """Counts from time to time; every series is there from the first time on."""
 
-    def __init__(self) -> None:
+    def __init__(self, tenants: Iterable[str]) -> None:
+        self._tenants = tuple(tenants)
         self._undriven: dict[str, str] = {}
 
     def undriven(self, session: Session, fault: str) -> None:
@@ -29,19 +30,27 @@ class Gauges:
             return None
         return f"{len(self._undriven)} sessions cannot be driven: {next(iter(self._undriven.values()))}"
 
-    def count(self, sessions: Iterable[Session], now: float) -> None:
-        """Sets the gauges to what there is at `now`, epoch seconds."""
+    def count(self, sessions: Iterable[tuple[Session, float]], now: float) -> None:
+        """Sets the gauges to what there is at `now`, epoch seconds; with each session, when it was heard of last."""
         states: Counter[tuple[str, str]] = Counter()
-        unwatched: Counter[str] = Counter()
+        unwatched: Counter[tuple[str, str]] = Counter()
+        faulty: Counter[tuple[str, str]] = Counter()
         oldest: dict[str, float] = {}
-        for session in sessions:
+        silent: dict[str, float] = {}
+        for session, heard_at in sessions:
             states[session.source, session.state] += 1
+            faulty[session.source, session.tenant] += session.fault is not None
+            if session.state is SessionState.ACTIVE:
+                silent[session.source] = max(now - heard_at, silent.get(session.source, 0.0))
             if not session.watched and session.wanted == "active":
-                unwatched[session.source] += 1
+                unwatched[session.source, session.tenant] += 1
                 age = now - (epoch(session.state_at) or now)
                 oldest[session.source] = max(age, oldest.get(session.source, 0.0))
         for source in KINDS:
             for state in _SHOWN:
                 metrics.SESSIONS.labels(source, state).set(states[source, state])
-            metrics.SESSIONS_UNWATCHED.labels(source).set(unwatched[source])
+            for tenant in self._tenants:
+                metrics.SESSIONS_UNWATCHED.labels(source, tenant).set(unwatched[source, tenant])
+                metrics.SESSIONS_AT_FAULT.labels(source, tenant).set(faulty[source, tenant])
+            metrics.SESSIONS_SILENT_SECONDS.labels(source).set(silent.get(source, 0.0))
             metrics.SESSIONS_UNWATCHED_SECONDS.labels(source).set(oldest.get(source, 0.0))

@@ -59,8 +59,11 @@ def fill_all() -> None:
     """Touches every series that can come to be in a process that runs all roles."""
     for source, state in itertools.product(KINDS, SessionState):
         metrics.SESSIONS.labels(source, state)
-        metrics.SESSIONS_UNWATCHED.labels(source)
         metrics.SESSIONS_UNWATCHED_SECONDS.labels(source)
+        metrics.SESSIONS_SILENT_SECONDS.labels(source)
+        for tenant in range(20):
+            metrics.SESSIONS_UNWATCHED.labels(source, f"tenant-{tenant}")
+            metrics.SESSIONS_AT_FAULT.labels(source, f"tenant-{tenant}")
     for source in Source:
         metrics.CALLBACKS_RECEIVED.labels(source)
         metrics.CALLBACKS_PUBLISHED.labels(source)
