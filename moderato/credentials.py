@@ -83,12 +83,14 @@ class IflytekCredentials(_Section):
 
 
 class YidunCredentials(_Section):
-    """Of one live-audio business. `version` is the one its results come in: one business is polled in one version."""
+    """Of one live-audio business. `version` is the one its results come in: one business is polled in one version.
+    `results`: whether Yidun calls back or a controller asks for them; a business does one or the other."""
 
     secret_id: Plain
     secret_key: Secret
     business_id: Plain
     version: Literal["v3", "v4"] = "v4"
+    results: Literal["push", "poll"] = "push"
     signature_method: Literal["MD5", "SHA1", "SHA256", "SM3"] | None = None  # MD5, unsaid
     base_url: BaseUrl = "https://as.dun.163.com"
 

@@ -15,12 +15,12 @@ from ingest.sessions.asked import request_of, shown
 from ingest.sessions.described import FILTERS, LIST, MOST_PAGE, PAGE, PATH, SHOW, START, STOP
 from ingest.sessions.directory import Directory
 from ingest.sessions.machine import requested
-from ingest.sessions.wire import request_message
 from moderato import topics
 from moderato.api.problem import Fault, Problem, invalid, not_found, unavailable
 from moderato.api.server import Call, Handler, Operation, Reply
 from moderato.bus.publisher import Publisher
 from moderato.records import RawRef, Session, SessionRequest, SessionState
+from moderato.session_requests import request_message
 from moderato.settings import Settings
 from moderato.times import now
 

@@ -14,9 +14,11 @@ from contextlib import AsyncExitStack
 import structlog
 from pydantic import ValidationError
 
-from ingest.callbacks import identify
 from ingest.clients import KINDS
 from ingest.clients.contract import Client, Kind, Opening, Start
+from ingest.clients.yidun_results import YidunResults
+from ingest.pollers.polled import polled
+from ingest.pollers.yidun import YidunPoller
 from ingest.routes import PREFIX
 from ingest.sessions.api import SessionsApi
 from ingest.sessions.described import schemas
@@ -26,7 +28,7 @@ from ingest.sessions.gauges import Gauges
 from ingest.sessions.listener import Listener
 from ingest.sessions.machine import Rules, requested, resumed, stop_asked
 from ingest.sessions.unwatched import unwatched
-from ingest.sessions.wire import read_request, session_message, tombstone
+from ingest.sessions.wire import partition_of, read_request, session_message, tombstone
 from ingest.tokens import Capabilities, Capability
 from moderato import topics
 from moderato.api.server import ApiServer
@@ -34,7 +36,6 @@ from moderato.bus.connection import Connection
 from moderato.bus.publisher import Message, Publisher
 from moderato.bus.record import Record
 from moderato.bus.stage import Results, Stage
-from moderato.codec import JSON, encode
 from moderato.dead_letters import dead_letter, reason_of, stack_of
 from moderato.errors import Retryable
 from moderato.records import RawRef, Session
@@ -50,6 +51,8 @@ _DEADLINE = 10.0  # seconds for a record to be acknowledged
 _RETRY = 1.0  # seconds until what Kafka did not take is offered again
 _CAPABILITY_LIFE = 366 * 86_400.0  # seconds from a session's beginning in which its callbacks are taken
 _PAUSE = 0.1  # seconds between two looks whether a rebalance is over
+# The least that brokers allow by default: sessions of a controller that died are taken up within seconds.
+_SESSION_TIMEOUT_MS = 6_000
 _SWEEP = 10.0  # seconds between two looks for sessions to forget
 _VENDOR_CONNECTIONS = 200
 
@@ -89,6 +92,7 @@ class Controller:
             handle=self._handle,
             limits=settings.dead_letters,
             owner=self,
+            session_timeout_ms=_SESSION_TIMEOUT_MS,
         )
         self._listener = Listener(connection, self.driver)
         self._gauges = Gauges()
@@ -100,6 +104,7 @@ class Controller:
         self._clients: dict[tuple[str, Source], Client] = {}
         self._drivers: dict[str, Driver] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._polling: dict[asyncio.Task[None], YidunPoller] = {}
         self._owned: frozenset[int] = frozenset()
         self._taking: asyncio.Task[None] | None = None
         self._sweeping: asyncio.Task[None] | None = None
@@ -148,12 +153,16 @@ class Controller:
     async def released(self) -> None:
         """Stops acting for every session: another process may own it from now on."""
         self._owned = frozenset()
-        running = [*self._running.values(), *([self._taking] if self._taking else [])]
+        running = [*self._running.values(), *self._polling, *([self._taking] if self._taking else [])]
+        pollers = list(self._polling.values())
+        self._polling.clear()
         self._running.clear()
         self._drivers.clear()
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        async with asyncio.timeout(_DEADLINE):
+            await asyncio.gather(*(poller.settled() for poller in pollers), return_exceptions=True)
 
     def acquired(self, partitions: Collection[int]) -> None:
         """Takes up the sessions of these partitions."""
@@ -169,7 +178,21 @@ class Controller:
         ]
         for session in sessions:
             self._drive(session, resuming=True)
+        self._poll(partitions)
         log.info("sessions_taken_up", partitions=len(partitions), sessions=len(sessions))
+
+    def _poll(self, partitions: frozenset[int]) -> None:
+        """Polls the businesses that fall on these partitions: each is polled by one controller."""
+        count = self._directory.partitions
+        for name, tenant in self._settings.tenants.items():
+            yidun = tenant.credentials.yidun
+            if yidun is None or yidun.results != "poll":
+                continue
+            if partition_of(f"yidun/{yidun.business_id}", count) in partitions:
+                results = YidunResults(Opening(tenant, self._http, self._rates))
+                poller = YidunPoller(name, results, self._publish, self._directory.get)
+                task = asyncio.create_task(poller.run(), name=f"poll yidun for {name}")
+                self._polling[task] = poller
 
     async def _handle(self, records: Sequence[Record]) -> Results:
         """One batch of requests: written down as sessions, or as the wish that one ends."""
@@ -296,6 +319,9 @@ class Controller:
         )
         token = self._capabilities.sign(capability)
         url = f"{self._sessions.callback_base_url}{PREFIX}/{session.source}/{session.tenant}/{token}"
+        yidun = self._settings.tenants[session.tenant].credentials.yidun
+        if session.source is Source.YIDUN_AUDIO and yidun is not None and yidun.results == "poll":
+            url = ""  # with an address Yidun calls back
         return Start(session.id, url, kind.parameters.model_validate(session.parameters))
 
     async def _write(self, session: Session) -> None:
@@ -315,21 +341,15 @@ class Controller:
                 await asyncio.sleep(_RETRY)
 
     async def _publish_polled(self, session: Session, body: bytes) -> None:
-        identity = identify(session.source, body, JSON)
-        key = f"{session.tenant}/{identity.task}"
-        headers = encode(
-            "raw",
-            id=identity.id,
-            source=session.source,
-            tenant=session.tenant,
-            key=key,
-            time=now(),
+        message = polled(
+            session.source,
+            session.tenant,
+            body,
             session_id=session.id,
-            content_type=JSON,
             room=session.room,
             user=session.user,
         )
-        await self._publish([Message(topics.raw(session.source), key.encode(), body, headers)])
+        await self._publish([message])
 
     def driver(self, session_id: str) -> Driver | None:
         """The driver of a session that is driven here."""

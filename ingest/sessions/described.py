@@ -111,6 +111,10 @@ START = Operation(
                 "description": "The request is safe, and a controller will start it.",
                 "headers": {"Location": {"schema": {"type": "string"}}},
                 "content": _ONE,
+                "links": {
+                    operation: {"operationId": operation, "parameters": {"id": "$response.body#/id"}}
+                    for operation in ("showSession", "stopSession")
+                },
             }
         },
         "errors": {

@@ -51,6 +51,11 @@ class Directory:
         """Why what is shown may be old."""
         return self._table.unready()
 
+    @property
+    def partitions(self) -> int:
+        """How many there are of either topic."""
+        return self._table.partitions(topics.SESSIONS)
+
     def get(self, session_id: str) -> Session | None:
         """The session, if there is one."""
         return self._sessions.get(session_id) or self._requested.get(session_id)
@@ -62,7 +67,7 @@ class Directory:
 
     def taken_up(self, partitions: Iterable[int]) -> list[Session]:
         """The sessions of some partitions that a controller has written down."""
-        wanted, count = set(partitions), self._table.partitions(topics.SESSIONS)
+        wanted, count = set(partitions), self.partitions
         return [session for session in self._sessions.values() if partition_of(session.id, count) in wanted]
 
     def taken_up_as(self, session_id: str) -> Session | None:

@@ -41,20 +41,6 @@ def tombstone(session_id: str) -> Message:
     return Message(topics.SESSIONS, session_id.encode(), None, [])
 
 
-def request_message(request: SessionRequest) -> Message:
-    """What somebody wants of a session."""
-    headers = encode(
-        "session-request",
-        id=f"{request.id}#{request.kind}",
-        source=request.source,
-        tenant=request.tenant,
-        key=request.id,
-        time=request.created_at,
-        session_id=request.id,
-    )
-    return Message(topics.SESSION_REQUESTS, request.id.encode(), orjson.dumps(request), headers)
-
-
 def read_session(record: Record) -> Session:
     """Raises Poison for what is no session."""
     session: Session = _read(record, "session", _SESSION)

@@ -1,6 +1,7 @@
 """The API's server: one a process, to which a role adds its operations."""
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -81,7 +82,7 @@ class ApiServer:
             return web.Response(body=text, content_type="application/json")
 
         application.router.add_get(_DOCUMENT, described)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=5.0)
+        self._runner = web.AppRunner(application, access_log=None, logger=_silent(), shutdown_timeout=5.0)
 
     async def start(self) -> None:
         """Listens; `port` is then the real one. Raises Fatal when the address cannot be had."""
@@ -127,6 +128,13 @@ class ApiServer:
             )
 
         return serve
+
+
+def _silent() -> logging.Logger:
+    """aiohttp has a traceback for every caller whose bytes are no HTTP; what goes wrong here is logged here."""
+    logger = logging.getLogger("moderato.api.http")
+    logger.setLevel(logging.CRITICAL)
+    return logger
 
 
 def _query(request: web.Request, operation: Operation) -> dict[str, str]:

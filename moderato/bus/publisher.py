@@ -18,6 +18,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
 
+from moderato.bus.bounded import bounded
 from moderato.bus.connection import Connection
 from moderato.bus.refusal import lacking, unreachable
 from moderato.codec import Headers
@@ -175,11 +176,10 @@ class Publisher:
         """Tries once to put another producer in the place of one that has ended; whoever publishes next asks again."""
         old, new = self._producer, self._make()
         try:
-            async with asyncio.timeout(_CONNECT_DEADLINE):
-                await new.start()
+            await bounded(new.start(), _CONNECT_DEADLINE)
         except (TimeoutError, KafkaError, OSError) as error:
             log.warning("producer_not_replaced", error=str(error) or "no answer")
-            await new.stop()
+            await _dispose(new)
             return
         self._producer = new
         log.warning("producer_replaced")
@@ -261,9 +261,7 @@ def _is_dead(producer: AIOKafkaProducer) -> bool:
 async def _dispose(producer: AIOKafkaProducer) -> None:
     """Disconnects a producer that has ended, whose own end may be that error again, or one that is stuck."""
     with contextlib.suppress(Exception):
-        async with asyncio.timeout(_CONNECT_DEADLINE):
-            await producer.stop()
-            return
+        await bounded(producer.stop(), _CONNECT_DEADLINE)
+        return
     with contextlib.suppress(Exception):
-        async with asyncio.timeout(_CONNECT_DEADLINE):
-            await producer.client.close()
+        await bounded(producer.client.close(), _CONNECT_DEADLINE)

@@ -31,6 +31,7 @@ from aiokafka.errors import (
 )
 
 from moderato import metrics
+from moderato.bus.bounded import bounded
 from moderato.bus.connection import Connection
 from moderato.bus.limits import DeadLetterLimit
 from moderato.bus.pieces import pieces
@@ -127,7 +128,8 @@ def group_of(stage: str) -> str:
 
 class Stage:
     """A role that consumes and produces; its consumer group is `moderato.<name>`. `deadline` in seconds a batch;
-    `batch` is the most records that `handle` is given at once. Past `limits` the stage halts: see bus/limits.py."""
+    `batch` is the most records that `handle` is given at once. A process that dies is missed after
+    `session_timeout_ms`. Past `limits` the stage halts: see bus/limits.py."""
 
     def __init__(
         self,
@@ -141,6 +143,7 @@ class Stage:
         batch: int = _BATCH_RECORDS,
         limits: DeadLetters = DeadLetters(),  # noqa: B008 - frozen
         owner: Owner | None = None,
+        session_timeout_ms: int | None = None,
     ) -> None:
         self.name = name
         self._connection = connection
@@ -149,6 +152,7 @@ class Stage:
         self._handle = handle
         self._batch = batch
         self.owner = owner
+        self._session_timeout_ms = session_timeout_ms or _SESSION_TIMEOUT_MS
         self._limit = DeadLetterLimit(limits)
         self._publisher = Publisher(connection, deadline=deadline)
         self._consumer: AIOKafkaConsumer | None = None
@@ -195,8 +199,8 @@ class Stage:
             max_partition_fetch_bytes=_FETCH_BYTES,
             fetch_max_bytes=_ANSWER_BYTES,
             fetch_max_wait_ms=self._connection.fetch_wait_ms,
-            session_timeout_ms=_SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=_SESSION_TIMEOUT_MS // 5,
+            session_timeout_ms=self._session_timeout_ms,
+            heartbeat_interval_ms=self._session_timeout_ms // 5,
             rebalance_timeout_ms=_REBALANCE_TIMEOUT_MS,
             max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
         )
@@ -298,8 +302,7 @@ class Stage:
             if self._stopping.is_set():
                 return
             try:
-                async with asyncio.timeout(_CONNECT_DEADLINE):
-                    await self._join()
+                await bounded(self._join(), _CONNECT_DEADLINE)
             except (TimeoutError, KafkaError, OSError) as error:
                 if lacking(self._connection, error):
                     raise
@@ -316,14 +319,10 @@ class Stage:
             return
         consumer, self._consumer = self._consumer, None
         try:
-            async with asyncio.timeout(_COMMIT_DEADLINE):
-                await consumer.stop()
+            await bounded(consumer.stop(), _COMMIT_DEADLINE)
         except (TimeoutError, KafkaError, OSError) as error:
             log.warning("consumer_stop_failed", stage=self.name, error=str(error) or "no answer")
-            # Else it would go on to send heartbeats and keep its partitions.
-            with contextlib.suppress(TimeoutError, KafkaError, OSError):
-                async with asyncio.timeout(_COMMIT_DEADLINE):
-                    await consumer._client.close()
+            await _cut_off(consumer)
 
     async def _turn(self) -> None:
         fetched = await self._fetch()
@@ -462,7 +461,13 @@ class Stage:
         try:
             async with asyncio.timeout(_LAG_DEADLINE):
                 self._lags = await self._ends()
-            due = bool(self._settlements) or self._gate.locked() or any(self._lags.values())
+            # Without a consumer, which is being replaced, nobody knows what there is to do.
+            due = (
+                self._consumer is None
+                or bool(self._settlements)
+                or self._gate.locked()
+                or any(self._lags.values())
+            )
             metrics.STAGE_LAG.labels(self.name).set(sum(self._lags.values()))
         except (TimeoutError, KafkaError, OSError):
             due = True
@@ -483,6 +488,16 @@ class Stage:
         return {
             partition: max(0, end - await consumer.position(partition)) for partition, end in ends.items()
         }
+
+
+async def _cut_off(consumer: AIOKafkaConsumer) -> None:
+    """Ends a consumer that does not end itself: else it would go on to send heartbeats, and keep its partitions."""
+    coordinator = consumer._coordinator
+    for name in ("_coordination_task", "_heartbeat_task", "_commit_refresh_task"):
+        if task := getattr(coordinator, name, None):
+            task.cancel()
+    with contextlib.suppress(TimeoutError, KafkaError, OSError):
+        await bounded(consumer._client.close(), _COMMIT_DEADLINE)
 
 
 def _is_fenced(error: KafkaError) -> bool:

@@ -13,6 +13,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from moderato.bus.bounded import bounded
 from moderato.bus.connection import Connection
 from moderato.bus.record import Record
 from moderato.bus.refusal import unreachable
@@ -128,8 +129,7 @@ class Table:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             with contextlib.suppress(Exception):
-                async with asyncio.timeout(_DEADLINE):
-                    await consumer.stop()
+                await bounded(consumer.stop(), _DEADLINE)
 
     async def _follow(self) -> None:
         looked = moved = time.monotonic()

@@ -27,6 +27,7 @@ from moderato.records import ActionType, Outcome, OutcomeState
 from moderato.settings import Settings
 from moderato.sources import Source
 from moderato.times import epoch, rfc3339
+from sinks.enforce import sessions
 from sinks.enforce.executor import Executor, Result
 from sinks.enforce.orders import Order, read_order
 from sinks.enforce.recent import Recent
@@ -61,8 +62,8 @@ class EnforcerRole:
             NAME,
             connection,
             consumes=[topics.ACTIONS],
-            produces=[topics.OUTCOMES, topics.DEAD_LETTERS],
-            handle=Enforcer(self._routes.of).handle,
+            produces=[topics.OUTCOMES, topics.SESSION_REQUESTS, topics.DEAD_LETTERS],
+            handle=Enforcer(self._routes.of, stops_sessions=settings.sessions is not None).handle,
             batch=_BATCH_RECORDS,
             limits=settings.dead_letters,
         )
@@ -90,10 +91,18 @@ class EnforcerRole:
 
 
 class Enforcer:
-    """The handler of the stage. `route` gives a tenant's executor; `clock` epoch seconds."""
+    """The handler of the stage. `route` gives a tenant's executor; `clock` epoch seconds. With `stops_sessions` an
+    order to stop a session goes to the session's controller."""
 
-    def __init__(self, route: Callable[[str], Executor], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        route: Callable[[str], Executor],
+        clock: Callable[[], float] = time.time,
+        *,
+        stops_sessions: bool = False,
+    ) -> None:
         self._route = route
+        self._stops_sessions = stops_sessions
         self._clock = clock
         self._recent = Recent()
 
@@ -117,6 +126,8 @@ class Enforcer:
         settled = [each for task in tasks for each in task.result()]
         for order, outcome in settled:
             results.emit("outcome", _message(order, outcome))
+            if outcome.executor == sessions.NAME:
+                results.emit("session_request", sessions.message(order, outcome.finished_at))
         results.count = partial(_count, [outcome for _, outcome in settled])
         return results
 
@@ -125,6 +136,9 @@ class Enforcer:
 
     async def _settle(self, order: Order, end: float) -> Outcome:
         if (state := self._needless(order)) is None:
+            if self._stops_sessions and sessions.concerns(order):
+                self._recent.add(order.id)
+                return self._outcome(order, sessions.NAME, sessions.result())
             executor = self._route(order.tenant)
             async with executor.slots:
                 # It may have become too late while others were carried out.

@@ -25,6 +25,8 @@ LEDGER = (
     "verdicts",
     "signals",
     "policy",
+    "strikes",
+    "counter",
     "actions",
     "enforcer",
     "outcomes",

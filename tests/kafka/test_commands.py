@@ -70,7 +70,7 @@ def test_topics_are_missing_then_made_then_as_they_should_be(
     assert {line.split()[0] for line in moderato("topics", "create", "--config", path).lines} == {"exists"}
     assert moderato("topics", "check", "--config", path).code == 0
     found = doctor(path)
-    assert found["topics"] == ("ok", "all 15 are as they should be")
+    assert found["topics"] == ("ok", "all 16 are as they should be")
     assert found["permissions"] == ("ok", "topics and groups can be used")
     assert found["kafka"][1].endswith("1 broker(s) answer")
     assert found["clock"][0] == "ok"
@@ -127,7 +127,10 @@ def test_missing_acls_are_told_with_what_they_keep_us_from(
         "kafka.sasl: user 'consumer' (SCRAM-SHA-512) lacks Write on topics moderation.raw.agora_voice,"
         in detail
     )
-    assert "lacks Read on groups moderato.normalizer, moderato.policy, moderato.enforcer" in detail
+    assert (
+        "lacks Read on groups moderato.controller, moderato.normalizer, moderato.policy, moderato.enforcer"
+        in detail
+    )
     secured_kafka.grant("unknown", [])
     path = configured(secured_kafka.connection(user="unknown"))
     message = "kafka.sasl: user 'unknown' (SCRAM-SHA-512) is not allowed to see moderation.raw.agora_voice,"

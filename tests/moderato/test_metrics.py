@@ -7,15 +7,25 @@ import sys
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from ingest.clients import KINDS
 from ingest.refusals import OF_NO_SOURCE, STATUS
 from moderato import metrics
-from moderato.records import ActionType, Category, Decision, Judge, OutcomeState, Severity, SignalKind
+from moderato.records import (
+    ActionType,
+    Category,
+    Decision,
+    Judge,
+    OutcomeState,
+    SessionState,
+    Severity,
+    SignalKind,
+)
 from moderato.sources import Source
 from normalize.mappings import MAPPINGS
 from normalize.scale import Candidate, built_in
 from sinks.enforce.registry import EXECUTORS
 
-STAGES = ("normalizer", "policy", "counter", "enforcer")
+STAGES = ("controller", "normalizer", "policy", "counter", "enforcer")
 VENDOR_OUTCOMES = ("ok", "refused", "throttled", "unavailable", "unreadable", "cancelled")
 VENDOR_OPERATIONS = {
     "agora": ("acquire", "start", "query", "stop", "kick"),
@@ -47,6 +57,10 @@ def reachable(source: Source) -> set[tuple[Severity, Category]]:
 
 def fill_all() -> None:
     """Touches every series that can come to be in a process that runs all roles."""
+    for source, state in itertools.product(KINDS, SessionState):
+        metrics.SESSIONS.labels(source, state)
+        metrics.SESSIONS_UNWATCHED.labels(source)
+        metrics.SESSIONS_UNWATCHED_SECONDS.labels(source)
     for source in Source:
         metrics.CALLBACKS_RECEIVED.labels(source)
         metrics.CALLBACKS_PUBLISHED.labels(source)

@@ -8,11 +8,11 @@ from typing import Any
 
 from ingest.sessions.controller import Controller
 from ingest.sessions.directory import Directory
-from ingest.sessions.wire import request_message
 from moderato import topics
 from moderato.bus.connection import Connection
 from moderato.bus.publisher import Publisher
 from moderato.records import Session, SessionRequest, SessionState
+from moderato.session_requests import request_message
 from moderato.settings import Settings
 from moderato.sources import Source
 from moderato.times import now
@@ -25,11 +25,11 @@ KEY = "k" * 32
 CALLBACKS = "http://127.0.0.1:1"
 
 
-def settings(server: ControlServer, **changes: Any) -> Settings:
+def settings(server: ControlServer, **credentials: Any) -> Settings:
     return Settings(
-        sessions={"callback_base_url": CALLBACKS, "start_timeout": 60} | changes,
+        sessions={"callback_base_url": CALLBACKS, "start_timeout": 60},
         capability_keys=[KEY],
-        tenants={"acme": tenant(server).model_dump()},
+        tenants={"acme": tenant(server, **credentials).model_dump()},
     )
 
 
@@ -90,8 +90,8 @@ async def bench(connection: Connection, server: ControlServer) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def controller(made: Bench, **changes: Any) -> AsyncIterator[Controller]:
-    running = Controller(settings(made.server, **changes), made.connection, Directory(made.connection))
+async def controller(made: Bench, **credentials: Any) -> AsyncIterator[Controller]:
+    running = Controller(settings(made.server, **credentials), made.connection, Directory(made.connection))
     await running.start()
     try:
         yield running

@@ -7,11 +7,11 @@ import pytest
 
 from ingest.clients import KINDS
 from ingest.sessions.machine import News
-from ingest.sessions.wire import request_message
 from moderato import topics
 from moderato.bus.connection import Connection
 from moderato.bus.embedded import EmbeddedBroker
 from moderato.records import SessionState, SignalKind
+from moderato.session_requests import request_message
 from moderato.settings import Kafka
 from moderato.sources import Source
 from simulator.control.book import State
@@ -176,3 +176,30 @@ async def test_what_is_no_request_goes_to_the_dead_letters(made: Bench) -> None:
         await made.state("s-1", SessionState.ACTIVE)
         letters = await read_all(made.connection, topics.DEAD_LETTERS, len(bad))
     assert len(letters) == len(bad)
+
+
+async def test_results_that_are_polled_carry_their_session(connection: Connection) -> None:
+    server = ControlServer(World(), report_seconds=0.3)
+    await server.start()
+    async with bench(connection, server) as made:
+        polling = {"results": "poll"}
+        async with controller(made, yidun=polling):
+            await made.ask(wish("s-1", Source.YIDUN_AUDIO, **BY_URL))
+            await made.state("s-1", SessionState.ACTIVE)
+            raw = await read_all(connection, topics.raw(Source.YIDUN_AUDIO), 3)
+    await server.stop()
+    for record in raw:
+        headers = dict(record.headers)
+        assert (headers["ce_sessionid"], headers["ce_room"]) == (b"s-1", b"room")
+        assert headers["content-type"] == b"application/json"
+    assert len({dict(record.headers)["ce_id"] for record in raw}) == 3
+
+
+BY_URL = {
+    "url": "rtmp://live.example.com/7",
+    "room": "room-7",
+    "channel": None,
+    "uid": None,
+    "check_speaker_ids": [],
+    "extra": {},
+}

@@ -406,3 +406,34 @@ async def test_settings_that_cannot_be_used_keep_the_role_from_starting(
     with pytest.raises(Fatal, match="webhook"):
         await enforcing.start()
     await enforcing.stop()
+
+
+async def test_an_order_to_stop_a_session_goes_to_its_controller() -> None:
+    stop = action(id="a-1", type="stop_session", target={"kind": "session", "id": "s-7"})
+    shadow = action(id="a-2", type="stop_session", target={"kind": "session", "id": "s-8"}, mode="shadow")
+    kick = action(id="a-3")
+    hands = Hands()
+    stopping = Enforcer(lambda tenant: Executor("webhook", hands.execute), lambda: AT, stops_sessions=True)
+    results = await stopping.handle(batch(stop, stop, shadow, kick))
+    asked = [message for message in results.messages if message.topic == topics.SESSION_REQUESTS]
+    [request] = asked
+    assert request.key == b"s-7"
+    assert (body_of(request)["kind"], body_of(request)["requested_by"]) == (
+        "stop",
+        f"rule {stop['rule']['id']}",
+    )
+    outcomes = [body_of(message) for message in results.messages if message.topic == topics.OUTCOMES]
+    assert sorted((each["action_id"], each["state"], each["executor"]) for each in outcomes) == [
+        ("a-1", "done", "sessions"),
+        ("a-1", "duplicate", "none"),
+        ("a-2", "shadow", "none"),
+        ("a-3", "done", "webhook"),
+    ]
+    assert hands.hit == ["a-3"]
+
+
+async def test_without_sessions_the_platform_is_told_to_stop_one() -> None:
+    hands = Hands()
+    stop = action(id="a-1", type="stop_session", target={"kind": "session", "id": "s-7"})
+    await enforcer(hands.execute).handle(batch(stop))
+    assert hands.hit == ["a-1"]
