@@ -221,6 +221,21 @@ VERDICT_AGE = BatchHistogram(
 ACTIONS = Counter(
     "moderato_actions_total", "Actions demanded by the policy.", ("type", "mode"), registry=REGISTRY
 )
+POLICY_SUBJECTS = Gauge(
+    "moderato_policy_subjects",
+    "Users, accounts and rooms whose strikes are in memory, by rule.",
+    registry=REGISTRY,
+)
+POLICY_LATE = Counter(
+    "moderato_policy_late_strikes_total",
+    "Strikes that became known more than an hour after they happened; they are not counted.",
+    registry=REGISTRY,
+)
+POLICY_EVICTED = Counter(
+    "moderato_policy_evicted_subjects_total",
+    "Subjects whose strikes were forgotten to make room for others.",
+    registry=REGISTRY,
+)
 POLICY_REFUSED = Gauge(
     "moderato_policy_refused",
     "1 while the policy file is faulty; the policy of before stays in effect.",

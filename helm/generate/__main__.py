@@ -42,7 +42,12 @@ def _facts() -> str:
     facts = {
         "roles": list(NAMES),
         "stopSeconds": round(lifecycle.STOP_BUDGET) + _SPARE,
-        "stages": {name: {"group": group_of(name), "topics": list(read)} for name, read in STAGES.items()},
+        # A stage that is part of another's role has no replicas of its own to scale.
+        "stages": {
+            name: {"group": group_of(name), "topics": list(read)}
+            for name, read in STAGES.items()
+            if name in NAMES
+        },
         "topics": [
             {"name": each.name, "partitions": each.partitions, "config": each.config} for each in topics.ALL
         ],

@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -101,6 +101,12 @@ class History:
         self.reached = {partition: offset}
         self._consumer.seek(partition, offset)
 
+    def before(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Reads nothing but these partitions, each up to an offset."""
+        self.stretches = {
+            partition: replace(self.stretches[partition], end=offset) for partition, offset in offsets.items()
+        }
+
     def place(self) -> str:
         """Where the reading stands, for people: of every partition that has something to read."""
         return ", ".join(
@@ -135,15 +141,18 @@ async def history(
     *,
     since: float = -math.inf,
     until: float = math.inf,
+    service: bool = False,
 ) -> AsyncIterator[History]:
-    """Opens the records of `topics` from `since` up to `until`, epoch seconds; infinite: all there is.
+    """Opens the records of `topics` from `since` up to `until`, epoch seconds; infinite: all there is. `service`: who
+    reads is no command: the log stays as it is, and brokers that cannot look up times give all that they have.
 
     Raises Fatal when the brokers or a topic cannot be had."""
     if since >= until:
         raise Fatal("the range is empty: --from must be before --to")
     partitions = await _partitions(connection, topics)
-    # What aiokafka has to say about a broker that is not there would stand between the lines of a command.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    if not service:
+        # What aiokafka has to say about a broker that is not there would stand between the lines of a command.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     consumer = AIOKafkaConsumer(
         **connection.for_aiokafka(),
         enable_auto_commit=False,
@@ -157,7 +166,7 @@ async def history(
             async with asyncio.timeout(_START_DEADLINE):
                 await consumer.start()
                 consumer.assign(partitions)
-                stretches = await _stretches(consumer, partitions, since, until)
+                stretches = await _stretches(consumer, partitions, since, until, coarse=service)
                 for partition, stretch in stretches.items():
                     consumer.seek(partition, stretch.start)
         except (TimeoutError, KafkaError, OSError) as error:
@@ -184,11 +193,16 @@ async def _partitions(connection: Connection, topics: Iterable[str]) -> list[Top
 
 
 async def _stretches(
-    consumer: AIOKafkaConsumer, partitions: list[TopicPartition], since: float, until: float
+    consumer: AIOKafkaConsumer,
+    partitions: list[TopicPartition],
+    since: float,
+    until: float,
+    *,
+    coarse: bool,
 ) -> dict[TopicPartition, Stretch]:
     oldest: dict[TopicPartition, int] = await consumer.beginning_offsets(partitions)
     ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
-    starts = await _offsets_at(consumer, since, oldest, ends) if since > -math.inf else oldest
+    starts = await _offsets_at(consumer, since, oldest, ends, coarse=coarse) if since > -math.inf else oldest
     stops = await _offsets_at(consumer, until, oldest, ends) if until < math.inf else ends
     return {
         partition: Stretch(max(starts[partition], oldest[partition]), stops[partition], oldest[partition])
@@ -201,8 +215,11 @@ async def _offsets_at(
     moment: float,
     oldest: Mapping[TopicPartition, int],
     ends: Mapping[TopicPartition, int],
+    *,
+    coarse: bool = False,
 ) -> dict[TopicPartition, int]:
-    """The first offset at or after `moment` in every partition, or its end."""
+    """The first offset at or after `moment` in every partition, or its end. `coarse`: the oldest where the brokers
+    cannot look up times."""
     if moment == math.inf:
         return dict(ends)
     milliseconds = max(0, math.ceil(moment * 1000))
@@ -211,6 +228,8 @@ async def _offsets_at(
         partition for partition in ends if not found[partition] and oldest[partition] < ends[partition]
     ]
     if unknown and not any((await consumer.offsets_for_times(dict.fromkeys(unknown, 0))).values()):
+        if coarse:
+            return dict(oldest)
         raise Fatal(
             "these brokers cannot look up times, as the embedded broker cannot: give --from beginning --to now"
         )

@@ -133,7 +133,7 @@ def _topics(admin: Admin) -> Check:
 
 def _permissions(admin: Admin) -> Check:
     names = [topic.name for topic in topics.ALL]
-    groups = [group_of(role) for role in roles.NAMES if role != "receiver"]
+    groups = [group_of(role) for role in (*roles.NAMES, "counter") if role != "receiver"]
     try:
         return _faults("permissions", admin.lacks(names, groups), "topics and groups can be used")
     except Fatal as fault:

@@ -42,12 +42,21 @@ NAMES = (
 )
 
 RAW_TOPICS = tuple(topics.raw(source) for source in Source)
-TOPICS = (*RAW_TOPICS, topics.VERDICTS, topics.SIGNALS, topics.ACTIONS, topics.OUTCOMES, topics.DEAD_LETTERS)
+TOPICS = (
+    *RAW_TOPICS,
+    topics.VERDICTS,
+    topics.SIGNALS,
+    topics.STRIKES,
+    topics.ACTIONS,
+    topics.OUTCOMES,
+    topics.DEAD_LETTERS,
+)
 
 RECEIVER = "receiver"
 STAGES: Mapping[str, tuple[str, ...]] = {
     "normalizer": RAW_TOPICS,
     "policy": (topics.VERDICTS,),
+    "counter": (topics.STRIKES,),
     "enforcer": (topics.ACTIONS,),
 }
 """What each stage consumes."""
@@ -195,7 +204,9 @@ def pipeline(
         _written(counts, ends, "verdicts", topics.VERDICTS, "normalizer", "verdict"),
         _written(counts, ends, "signals", topics.SIGNALS, "normalizer", "signal"),
         *_stage(counts, "policy", {"verdicts": ends[topics.VERDICTS]}, waiting),
-        _written(counts, ends, "actions", topics.ACTIONS, "policy", "action"),
+        _written(counts, ends, "strikes", topics.STRIKES, "policy", "strike"),
+        *_stage(counts, "counter", {"strikes": ends[topics.STRIKES]}, waiting),
+        _written(counts, ends, "actions", topics.ACTIONS, ("policy", "counter"), "action"),
         *_stage(counts, "enforcer", {"actions": ends[topics.ACTIONS]}, waiting),
         _written(counts, ends, "outcomes", topics.OUTCOMES, "enforcer", "outcome"),
         _outcomes(counts, ends, waiting),
@@ -204,9 +215,14 @@ def pipeline(
             {"records": ends[topics.DEAD_LETTERS]},
             {stage: counts.total(DEAD_LETTERED, stage=stage) for stage in STAGES},
             "left",
-            tuple(STAGES),
+            _processes(STAGES),
         ),
     ]
+
+
+def _processes(stages: Iterable[str]) -> tuple[str, ...]:
+    """Without the counter, which is part of the policy's processes and has nothing to count under most policies."""
+    return tuple(stage for stage in stages if stage != "counter")
 
 
 def _some(name: str, count: int) -> dict[str, int]:
@@ -265,11 +281,14 @@ def _outcomes(counts: Counts, ends: Mapping[str, int], waiting: Mapping[str, tup
     return Line("outcomes", consumed, {**written, **dead})
 
 
-def _written(counts: Counts, ends: Mapping[str, int], name: str, topic: str, stage: str, kind: str) -> Line:
+def _written(
+    counts: Counts, ends: Mapping[str, int], name: str, topic: str, stage: str | tuple[str, ...], kind: str
+) -> Line:
+    stages = (stage,) if isinstance(stage, str) else stage
     return Line(
         name,
         {"records": ends[topic]},
-        {f"written by the {stage}": counts.total(PRODUCED, stage=stage, kind=kind)},
+        {f"written by the {stage}": counts.total(PRODUCED, stage=stage, kind=kind) for stage in stages},
         "left",
-        (stage,),
+        _processes(stages),
     )

@@ -1,18 +1,19 @@
 """One verdict -> the actions that a policy demands. Pure: no clock, no I/O, and the same ids at every replay."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, cast
 
 import orjson
 
 from moderato.errors import Poison
-from moderato.records import Action, ActionType, RuleRef, Target, Verdict
+from moderato.records import Action, ActionType, Decision, RuleRef, Target, Verdict
 from moderato.sources import Source
 from moderato.times import epoch, rfc3339
 from sinks.events import text_in
 from sinks.policy.matching import Matcher
-from sinks.policy.rules import TARGETS, Policy, Rule, TargetKind, Then
+from sinks.policy.rules import TARGETS, Count, Policy, Rule, TargetKind, Then
+from sinks.policy.windows import Windows
 
 _FIELDS: dict[TargetKind, str] = {
     "user": "user",
@@ -31,18 +32,61 @@ class Evaluator:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self._matcher = Matcher(policy.rules)
+        counted = [rule for rule in policy.rules if rule.count]
+        self._windows = {rule.id: rule.window for rule in counted}
+        self.windows = frozenset(self._windows.values())
+        """What this policy counts: windows of another set cannot be used on."""
+        self.longest = max((rule.count.within for rule in counted if rule.count), default=0.0)
+        """Seconds of the longest window; 0 when nothing is counted."""
 
     def evaluate(self, verdict: dict[str, Any], now: str) -> list[Action]:
         """The actions for a verdict as `reading.read_verdict` gives it, in the order of the rules; `now` is RFC 3339.
         Raises Poison when a rule with `max_age` matches and `occurred_at` is no time."""
         return [
-            action for rule in self._matcher.matching(verdict) for action in self._actions(rule, verdict, now)
+            action
+            for rule in self._matcher.matching(verdict)
+            if not rule.count
+            for action in self._actions(rule, rule.then, verdict, now)
         ]
 
-    def _actions(self, rule: Rule, verdict: dict[str, Any], now: str) -> Iterator[Action]:
+    def subjects(self, verdict: dict[str, Any]) -> list[str]:
+        """Those for whom a verdict other than a pass has to be counted, as keys of the strikes' topic."""
+        if not self.windows or verdict["decision"] == Decision.PASS:
+            return []
+        counts = (rule.count for rule in self._matcher.matching(verdict) if rule.count)
+        found = (_subject(count, verdict) for count in counts)
+        return list(dict.fromkeys(subject for subject in found if subject))
+
+    def count(self, verdict: dict[str, Any], subject: str, windows: Windows, now: str) -> list[Action]:
+        """Takes a strike of `subject` into `windows`: the actions that are due with it. Raises Poison when a time is
+        none."""
+        at, known = epoch(verdict["occurred_at"]), epoch(verdict["normalized_at"])
+        if at is None or known is None:
+            raise Poison("occurred_at and normalized_at have to be times")
+        actions: list[Action] = []
+        for rule in self._matcher.matching(verdict):
+            count = rule.count
+            if not count or _subject(count, verdict) != subject:
+                continue
+            number = windows.count(
+                self._windows[rule.id],
+                subject,
+                f"{verdict['source']}/{verdict['id']}",
+                at=at,
+                known=known,
+                within=count.within,
+                distinct=_distinct(count, verdict),
+            )
+            if number:
+                actions += self._actions(rule, rule.demands(number), verdict, now)
+        return actions
+
+    def _actions(
+        self, rule: Rule, thens: Sequence[Then], verdict: dict[str, Any], now: str
+    ) -> Iterator[Action]:
         made: list[tuple[ActionType, Target]] = []
         lacking: list[str] = []
-        for then in rule.then:
+        for then in thens:
             target = _target(then, verdict)
             if target is None:
                 lacking.append(f"{then.action}: the verdict names no {_wanted(then)}")
@@ -77,6 +121,19 @@ class Evaluator:
             # As it was read: fields and words that this version does not know ride along.
             verdict=cast(Verdict, verdict),
         )
+
+
+def _subject(count: Count, verdict: dict[str, Any]) -> str | None:
+    """Whose strike a verdict is: the key under which all strikes of that user, account or room come together."""
+    found = text_in(verdict, count.per)
+    return found and f"{verdict['tenant']}/{found}"
+
+
+def _distinct(count: Count, verdict: dict[str, Any]) -> str | None:
+    if count.distinct == "segment":
+        # Two vendors' numbers have nothing to do with each other; without one a verdict stands for itself.
+        return f"{verdict['source']}/{text_in(verdict, 'segment_id') or verdict['id']}"
+    return verdict["source"] if count.distinct else None
 
 
 def _wanted(then: Then) -> TargetKind:

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from moderato.errors import Fatal
 from moderato.yaml_file import read_mapping
-from sinks.policy.rules import LIST, RANGE, AtLeast, Match, Policy, PolicyFile, Rule, Then
+from sinks.policy.rules import LIST, RANGE, AtLeast, Count, Match, Policy, PolicyFile, Rule, Step, Then
 
 BUILT_IN = Path(__file__).parent / "default.yaml"
 
@@ -28,6 +28,8 @@ _MODELS: dict[str, type[BaseModel]] = {
     "match": Match,
     "severity": AtLeast,
     "then": Then,
+    "count": Count,
+    "ladder": Step,
 }
 _MESSAGES = {
     "missing": "this field is missing",

@@ -7,6 +7,7 @@ everything: a rule that names neither `decision` nor `severity` does not match a
 import re
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeAlias
 
 import orjson
@@ -23,10 +24,13 @@ from pydantic import (
 
 from moderato.records import ActionType, Category, Decision, Judge, Media, Severity
 from moderato.sources import Source
+from sinks.policy.windows import MOST_ASKED
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd])")
 _LONGEST = 3650 * 86400.0
+LONGEST_WITHIN = 86400.0
+"""Seconds; with the lateness it stays below the retention of the strikes' topic."""
 
 TargetKind = Literal["user", "room", "account", "session"]
 _PERSON: tuple[TargetKind, ...] = ("user", "account")
@@ -135,6 +139,30 @@ class Then(_Model):
         return duration
 
 
+class Count(_Model):
+    """How often a rule has to match the same subject. `distinct`: what must differ, so that several verdicts on one
+    segment, or of one vendor, count once; `source` makes it an agreement of vendors."""
+
+    at_least: Annotated[int, Field(ge=1, le=MOST_ASKED)]
+    within: Seconds
+    per: Literal["user", "account", "room"] = "user"
+    distinct: Literal["segment", "source"] | None = None
+
+    @field_validator("within")
+    @classmethod
+    def _rebuildable(cls, within: float) -> float:
+        if within > LONGEST_WITHIN:
+            raise ValueError("at most 1d is due: windows are rebuilt from two days of strikes")
+        return within
+
+
+class Step(_Model):
+    """One rung of a ladder: from `at_least` on, `then` takes the place of what stands before it."""
+
+    at_least: Annotated[int, Field(ge=2, le=MOST_ASKED)]
+    then: Annotated[tuple[Then, ...], BeforeValidator(_filled)]
+
+
 class Rule(_Model):
     """`stop`: no later rule sees a verdict that this one matched. A shadow rule never stops: trying it out must not
     change what is enforced."""
@@ -145,6 +173,39 @@ class Rule(_Model):
     then: Annotated[tuple[Then, ...], BeforeValidator(_filled)]
     mode: Literal["enforce", "shadow"] = "enforce"
     stop: bool = False
+    count: Count | None = None
+    ladder: tuple[Step, ...] = ()
+
+    @field_validator("count")
+    @classmethod
+    def _going_on(cls, count: Count | None, info: ValidationInfo) -> Count | None:
+        if count and info.data.get("stop"):
+            raise ValueError("a rule that counts cannot stop: whether it acts is known only later")
+        return count
+
+    @field_validator("ladder")
+    @classmethod
+    def _rising(cls, ladder: tuple[Step, ...], info: ValidationInfo) -> tuple[Step, ...]:
+        count = info.data.get("count")
+        if ladder and not count:
+            raise ValueError("a ladder needs a count: how often within which time")
+        rungs = [count.at_least if count else 0, *(step.at_least for step in ladder)]
+        if any(lower >= upper for lower, upper in pairwise(rungs)):
+            raise ValueError("every step needs a higher at_least than the count and the steps before it")
+        return ladder
+
+    @property
+    def window(self) -> str:
+        """What is counted: the same name as long as neither conditions nor count of the rule change."""
+        content = self.model_dump(mode="json", include={"id", "match", "count"}, exclude_defaults=True)
+        return orjson.dumps(content, option=orjson.OPT_SORT_KEYS).decode()
+
+    def demands(self, number: int) -> tuple[Then, ...]:
+        """What is due when the subject has been counted `number` times; nothing when that is too few."""
+        if self.count and number < self.count.at_least:
+            return ()
+        reached = [step.then for step in self.ladder if step.at_least <= number]
+        return reached[-1] if reached else self.then
 
 
 class PolicyFile(_Model):

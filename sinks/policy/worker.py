@@ -1,26 +1,23 @@
-"""The policy stage: consumes verdicts, evaluates the rules, emits actions."""
+"""The policy stage: consumes verdicts, evaluates the rules, emits actions, and strikes for the rules that count."""
 
 import asyncio
-import collections
 from collections.abc import Callable, Sequence
-from functools import partial
+from typing import Any
 
-import orjson
-
-from moderato import metrics, topics
+from moderato import topics
 from moderato.bus.connection import Connection
 from moderato.bus.publisher import Message
 from moderato.bus.record import Record
 from moderato.bus.stage import Results, Stage
-from moderato.codec import encode
-from moderato.dead_letters import dead_letter, reason_of, stack_of
-from moderato.records import Action
+from moderato.codec import Event, encode
 from moderato.settings import Settings
 from moderato.times import now
-from sinks.events import opened, require_texts
+from sinks.events import opened, require_texts, text_in
+from sinks.policy import counter
 from sinks.policy.evaluate import Evaluator
 from sinks.policy.live import LivePolicy
 from sinks.policy.loading import BUILT_IN
+from sinks.policy.results import Demanded, action_message, results_of
 
 NAME = "policy"
 
@@ -43,7 +40,7 @@ def role(settings: Settings, connection: Connection) -> "PolicyRole":
 
 
 class PolicyRole:
-    """The stage, and beside it the look at the policy file."""
+    """The stage, the one that counts its strikes, and beside them the look at the policy file."""
 
     name = NAME
 
@@ -54,32 +51,41 @@ class PolicyRole:
             NAME,
             connection,
             consumes=[topics.VERDICTS],
-            produces=[topics.ACTIONS, topics.DEAD_LETTERS],
+            produces=[topics.ACTIONS, topics.STRIKES, topics.DEAD_LETTERS],
             handle=PolicyWorker(lambda: self._live.evaluator).handle,
+            limits=settings.dead_letters,
+        )
+        self._counting = Stage(
+            counter.NAME,
+            connection,
+            consumes=[topics.STRIKES],
+            produces=[topics.ACTIONS, topics.DEAD_LETTERS],
+            handle=counter.Counter(lambda: self._live.evaluator, counter.past(connection)).handle,
             limits=settings.dead_letters,
         )
 
     async def start(self) -> None:
         await self._stage.start()
+        await self._counting.start()
         self._following = asyncio.create_task(self._live.follow(), name="policy file")
 
     def unready(self) -> str | None:
-        return self._stage.unready()
+        return self._stage.unready() or self._counting.unready()
 
     def note(self) -> str | None:
         """What is wrong with a policy file that is not in effect."""
         if self._live.refused:
             version = self._live.evaluator.policy.version
             return f"the policy {version} stays in effect: {'; '.join(self._live.refused.splitlines())}"
-        return self._stage.note()
+        return self._stage.note() or self._counting.note()
 
     def stuck(self) -> str | None:
-        return self._stage.stuck()
+        return self._stage.stuck() or self._counting.stuck()
 
     async def stop(self) -> None:
         if self._following:
             self._following.cancel()
-        await self._stage.stop()
+        await asyncio.gather(self._stage.stop(), self._counting.stop())
 
 
 class PolicyWorker:
@@ -90,59 +96,37 @@ class PolicyWorker:
         self._clock = clock
 
     async def handle(self, records: Sequence[Record]) -> Results:
-        """One batch of verdicts -> actions and dead letters; a verdict that calls for nothing is ignored."""
-        results = Results()
-        demanded: collections.Counter[tuple[str, str]] = collections.Counter()
+        """One batch of verdicts -> actions, strikes and dead letters; a verdict that calls for nothing is ignored."""
         at, evaluator = self._clock(), self._current()
-        for record in records:
-            try:
-                messages = _messages(evaluator, record, at, demanded)
-            except Exception as error:
-                reason, stack = reason_of(error), stack_of(error)
-                results.dead_lettered += 1
-                results.emit(
-                    "dead_letter", dead_letter(record, stage=NAME, reason=reason, stack=stack, at=at)
-                )
-                continue
-            for message in messages:
-                results.emit("action", message)
-            if messages:
-                results.done += 1
-            else:
-                results.ignored += 1
-        results.count = partial(_count, demanded)
-        return results
+        return results_of(
+            records, NAME, at, lambda record, demanded: _messages(evaluator, record, at, demanded)
+        )
 
 
-def _messages(
-    evaluator: Evaluator, record: Record, at: str, demanded: collections.Counter[tuple[str, str]]
-) -> list[Message]:
+def _messages(evaluator: Evaluator, record: Record, at: str, demanded: Demanded) -> list[tuple[str, Message]]:
     event, verdict = opened(record, "verdict")
     require_texts(verdict, _REQUIRED)
-    actions = evaluator.evaluate(verdict, at)
-    if not actions:
+    actions, subjects = evaluator.evaluate(verdict, at), evaluator.subjects(verdict)
+    if not actions and not subjects:
         return []
     traceparent = event.attribute("traceparent")
-    messages = [_message(action, traceparent) for action in actions]
     demanded.update((action.type.value, action.mode) for action in actions)
-    return messages
+    return [
+        *(("action", action_message(action, traceparent)) for action in actions),
+        *(("strike", _strike(subject, event, verdict)) for subject in subjects),
+    ]
 
 
-def _message(action: Action, traceparent: str | None) -> Message:
-    key = f"{action.tenant}/{action.target.id}"
+def _strike(subject: str, event: Event, verdict: dict[str, Any]) -> Message:
+    """The verdict once more, under the key of whom it is counted for."""
     headers = encode(
-        "action",
-        id=action.id,
-        source=action.source,
-        tenant=action.tenant,
-        key=key,
-        time=action.created_at,
-        session_id=action.session_id,
-        traceparent=traceparent,
+        "strike",
+        id=verdict["id"],
+        source=verdict["source"],
+        tenant=verdict["tenant"],
+        key=subject,
+        time=verdict["occurred_at"],
+        session_id=text_in(verdict, "session_id"),
+        traceparent=event.attribute("traceparent"),
     )
-    return Message(topics.ACTIONS, key.encode(), orjson.dumps(action), headers)
-
-
-def _count(demanded: collections.Counter[tuple[str, str]]) -> None:
-    for labels, number in demanded.items():
-        metrics.ACTIONS.labels(*labels).inc(number)
+    return Message(topics.STRIKES, subject.encode(), event.data, headers)

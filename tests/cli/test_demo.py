@@ -25,6 +25,8 @@ LEDGER = (
     "verdicts",
     "signals",
     "policy",
+    "strikes",
+    "counter",
     "actions",
     "enforcer",
     "outcomes",
@@ -164,7 +166,7 @@ async def test_a_ledger_that_does_not_balance_makes_the_exit_code_1() -> None:
     assert code == 1
     wrong = [line.split("  ")[0] for line in screen.splitlines() if line.endswith("DOES NOT BALANCE")]
     assert wrong == ["", "receiver", "raw topics"]  # the first is of the vendors, named above it
-    assert "3 of 19 lines of the ledger does not balance" in screen
+    assert "3 of 22 lines of the ledger does not balance" in screen
 
 
 async def test_an_interrupted_demo_still_gives_account_of_what_it_did() -> None:
@@ -173,7 +175,7 @@ async def test_an_interrupted_demo_still_gives_account_of_what_it_did() -> None:
     code, screen = await played(options(seconds=60.0), ended=ended)
     assert code == 130
     assert " stopping: received " in screen
-    assert "All 19 lines balance" in screen
+    assert "All 22 lines balance" in screen
 
 
 async def test_each_run_has_tokens_and_secrets_of_its_own_on_ports_of_its_own() -> None:

@@ -71,6 +71,9 @@ def test_a_pipeline_that_lost_nothing_balances_at_every_boundary() -> None:
         "signals",
         "policy",
         "policy",
+        "strikes",
+        "counter",
+        "counter",
         "actions",
         "enforcer",
         "enforcer",
@@ -95,7 +98,7 @@ def test_a_pipeline_that_lost_nothing_balances_at_every_boundary() -> None:
                 "outcomes: actions 3 = outcomes 1 + dead-lettered 1",
             ],
         ),
-        ({"dead_letters": 1}, ["dead letters: records 1 = normalizer 1 + policy 0 + enforcer 1"]),
+        ({"dead_letters": 1}, ["dead letters: records 1 = normalizer 1 + policy 0 + counter 0 + enforcer 1"]),
     ],
 )
 def test_a_record_that_a_topic_lacks_or_has_too_many_is_named_by_its_line(

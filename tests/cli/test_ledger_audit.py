@@ -122,7 +122,7 @@ def test_a_loss_is_told_from_what_is_there_twice(changes: dict[str, int], words:
 
 
 def test_what_waits_is_no_loss() -> None:
-    waiting = {"normalizer": 4, "policy": 0, "enforcer": 0}
+    waiting = {"normalizer": 4, "policy": 0, "counter": 0, "enforcer": 0}
     before = look(process(), times=10)
     after = look(process(times=2), times=11, waiting=waiting, changes={"moderation.raw.yidun_audio": 4})
     findings = audit(before, after)
@@ -141,7 +141,7 @@ def test_callbacks_in_the_spool_wait_too() -> None:
     before = look(receiver(waiting=5, spooled=5, drained=0))
     after = look(receiver(waiting=1, spooled=8, drained=7))
     ends = {**after.offsets.ends, "moderation.raw.yidun_audio": 13}
-    waiting = {"normalizer": 7, "policy": 0, "enforcer": 0}
+    waiting = {"normalizer": 7, "policy": 0, "counter": 0, "enforcer": 0}
     assert odd(audit(before, replace(after, offsets=Offsets(ends, waiting)))) == []
     lost = look(receiver(waiting=0, spooled=8, drained=7))
     assert "spool: DOES NOT BALANCE, by 1" in odd(
@@ -316,7 +316,7 @@ async def test_a_pipeline_is_compared_with_its_topics(broker: EmbeddedBroker, tm
         wrong = await run(broker.bootstrap, "--metrics", address, "--since", baseline)
         assert wrong.code == 1
         assert "DOES NOT BALANCE, by 1" in wrong.out
-        assert wrong.lines[-1] == "1 of 15 lines DO NOT BALANCE (were all processes asked?)"
+        assert wrong.lines[-1] == "1 of 18 lines DO NOT BALANCE (were all processes asked?)"
 
         page.started.set(5_000_000_000.0)
         restarted = await run(broker.bootstrap, "--metrics", address, "--since", baseline)

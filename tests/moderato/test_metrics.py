@@ -25,7 +25,7 @@ from normalize.mappings import MAPPINGS
 from normalize.scale import Candidate, built_in
 from sinks.enforce.registry import EXECUTORS
 
-STAGES = ("controller", "normalizer", "policy", "enforcer")
+STAGES = ("controller", "normalizer", "policy", "counter", "enforcer")
 VENDOR_OUTCOMES = ("ok", "refused", "throttled", "unavailable", "unreadable", "cancelled")
 VENDOR_OPERATIONS = {
     "agora": ("acquire", "start", "query", "stop", "kick"),
@@ -95,7 +95,7 @@ def fill_all() -> None:
             metrics.OUTCOMES.labels(action, state, executor)
     for stage in STAGES:
         metrics.STAGE_CONSUMED.labels(stage)
-        for kind in ("verdict", "signal", "action", "outcome", "dead_letter"):
+        for kind in ("verdict", "signal", "strike", "action", "outcome", "dead_letter"):
             metrics.STAGE_PRODUCED.labels(stage, kind)
 
 
