@@ -7,6 +7,8 @@ import argparse
 import asyncio
 import re
 import sys
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from moderato.bus.embedded import EmbeddedBroker
@@ -23,8 +25,10 @@ async def asked(examples: int, seed: int) -> tuple[int, str]:
     broker = EmbeddedBroker(partitions=2)
     server = ControlServer(World())
     await server.start()
+    stack = ExitStack()
     try:
         async with serving(broker.connection(Kafka()), server) as api:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="moderato-api-"))
             command = [
                 str(Path(sys.executable).with_name("schemathesis")),
                 "run",
@@ -41,13 +45,17 @@ async def asked(examples: int, seed: int) -> tuple[int, str]:
                 "--no-color",
             ]
             child = await asyncio.create_subprocess_exec(
-                *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+                *command,
+                cwd=folder,  # it keeps what it found there
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
             )
             async with asyncio.timeout(_SECONDS):
                 out, _ = await child.communicate()
             assert child.returncode is not None
             return child.returncode, out.decode()
     finally:
+        stack.close()
         await server.stop()
         broker.stop()
 
