@@ -77,8 +77,8 @@ class Evaluator:
                 within=count.within,
                 distinct=_distinct(count, verdict),
             )
-            if number:
-                actions += self._actions(rule, rule.demands(number), verdict, now)
+            if number and (due := rule.demands(number)):
+                actions += self._actions(rule, due, verdict, now)
         return actions
 
     def _actions(
