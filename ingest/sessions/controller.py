@@ -26,7 +26,7 @@ from ingest.sessions.directory import Directory
 from ingest.sessions.driver import Driver
 from ingest.sessions.gauges import Gauges
 from ingest.sessions.listener import Listener
-from ingest.sessions.machine import Rules, requested, resumed, stop_asked
+from ingest.sessions.machine import Rules, requested, stop_asked
 from ingest.sessions.unwatched import unwatched
 from ingest.sessions.wire import partition_of, read_request, session_message, tombstone
 from ingest.tokens import Capabilities, Capability
@@ -268,7 +268,7 @@ class Controller:
         # Whoever takes sessions up asks the vendors soon, and not of all at once.
         silent = random.random() * (kind.rhythm or kind.silence) if resuming else 0.0  # noqa: S311 - no secret
         driver = Driver(
-            resumed(session, rules, at),
+            session,
             rules,
             self._client(session, kind),
             self._start_of(session, kind),

@@ -8,7 +8,18 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from ingest.clients.contract import Client, Prepared, Start, Status, Task
-from ingest.sessions.machine import DOUBTS, Do, News, Outcome, Rules, due, settled, signalled, stop_asked
+from ingest.sessions.machine import (
+    DOUBTS,
+    Do,
+    News,
+    Outcome,
+    Rules,
+    due,
+    resumed,
+    settled,
+    signalled,
+    stop_asked,
+)
 from moderato.records import Session, SessionState, VendorTask
 from moderato.times import epoch
 from moderato.vendor import VendorError
@@ -51,6 +62,8 @@ class Driver:
 
     async def run(self) -> None:
         """Until the session is over; cancelled when its partition goes to another process."""
+        # Written down like every change: nobody else tells what has become of it.
+        await self._change(lambda now, session: resumed(session, self._rules, now))
         while True:
             step = due(self.session, self._rules, self._clock(), self.heard_at)
             if step.do is Do.FORGET:
