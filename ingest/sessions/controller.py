@@ -26,7 +26,7 @@ from ingest.sessions.directory import Directory
 from ingest.sessions.driver import Driver
 from ingest.sessions.gauges import Gauges
 from ingest.sessions.listener import Listener
-from ingest.sessions.machine import Rules, requested, resumed, stop_asked
+from ingest.sessions.machine import Rules, requested, stop_asked
 from ingest.sessions.unwatched import unwatched
 from ingest.sessions.wire import partition_of, read_request, session_message, tombstone
 from ingest.tokens import Capabilities, Capability
@@ -161,8 +161,11 @@ class Controller:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        async with asyncio.timeout(_DEADLINE):
-            await asyncio.gather(*(poller.settled() for poller in pollers), return_exceptions=True)
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                await asyncio.gather(*(poller.settled() for poller in pollers), return_exceptions=True)
+        except TimeoutError:  # Kafka is away; it goes on being offered while this process lives
+            log.warning("polled_results_not_settled", seconds=_DEADLINE)
 
     def acquired(self, partitions: Collection[int]) -> None:
         """Takes up the sessions of these partitions."""
@@ -268,7 +271,7 @@ class Controller:
         # Whoever takes sessions up asks the vendors soon, and not of all at once.
         silent = random.random() * (kind.rhythm or kind.silence) if resuming else 0.0  # noqa: S311 - no secret
         driver = Driver(
-            resumed(session, rules, at),
+            session,
             rules,
             self._client(session, kind),
             self._start_of(session, kind),
@@ -362,7 +365,7 @@ class Controller:
         """Forgets sessions that have been over for long, and counts the others."""
         while True:
             self._gauges.count(
-                [(each.session, each.heard_at) for each in self._drivers.values()], time.time()
+                [(each.session, each.answered_at) for each in self._drivers.values()], time.time()
             )
             oldest = rfc3339(time.time() - self._sessions.keep_ended) or ""
             over = [

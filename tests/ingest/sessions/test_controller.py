@@ -1,15 +1,17 @@
 """The controller against simulated vendors: sessions from their request to their end."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import orjson
 import pytest
 
 from ingest.clients import KINDS
-from ingest.sessions.machine import News
+from ingest.sessions.machine import News, requested
+from ingest.sessions.wire import session_message
 from moderato import topics
 from moderato.bus.connection import Connection
-from moderato.records import SessionState, SignalKind
+from moderato.records import RawRef, SessionState, SignalKind, VendorTask
 from moderato.session_requests import request_message
 from moderato.sources import Source
 from simulator.control.book import State
@@ -123,6 +125,21 @@ async def test_files_whose_submit_has_no_answer_are_not_submitted_again(made: Be
         failed = await made.state("s-1", SessionState.FAILED)
     assert failed.reason == "unknown_outcome"
     assert len(made.server.world.book.tasks) == 1
+
+
+async def test_files_whose_submit_a_crash_left_without_an_answer_have_failed(made: Bench) -> None:
+    request = wish("s-1", Source.IFLYTEK_AUDIO)
+    left = replace(
+        requested(request, RawRef(topics.SESSION_REQUESTS, 0, 0, "s-1")),
+        state=SessionState.STARTING,
+        task=VendorTask(None, {}, None),
+        submitted=True,
+    )
+    await made.publisher.publish_all([session_message(left)])
+    async with controller(made):
+        failed = await made.state("s-1", SessionState.FAILED)
+    assert failed.reason == "unknown_outcome"
+    assert not made.server.world.book.tasks
 
 
 async def test_a_task_that_died_is_started_anew(made: Bench) -> None:
