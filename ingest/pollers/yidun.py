@@ -10,6 +10,7 @@ import structlog
 from ingest.clients.yidun_results import YidunResults
 from ingest.pollers.polled import polled
 from moderato.bus.publisher import Message
+from moderato.errors import Poison
 from moderato.records import Session
 from moderato.sources import Source
 from moderato.vendor import VendorError
@@ -54,12 +55,25 @@ class YidunPoller:
                 await asyncio.sleep(_IDLE)
 
     async def settled(self) -> None:
-        """Waits until what was fetched is in Kafka."""
+        """Waits until what was fetched is in Kafka. Whoever waits no longer does not end it."""
         if self._publishing is not None:
-            await self._publishing
+            await asyncio.shield(self._publishing)
 
     async def _safe(self, messages: Sequence[Message]) -> None:
-        await self._publish(messages)
+        try:
+            return await self._publish(messages)
+        except Poison:
+            pass  # one of them; the others are to get there
+        for message in messages:
+            try:
+                await self._publish([message])
+            except Poison as error:
+                log.error(
+                    "polled_result_lost",
+                    tenant=self._tenant,
+                    bytes=len(message.value or b""),
+                    error=str(error),
+                )
 
     def _message(self, item: bytes) -> Message:
         session = self._session_of(_session_id(orjson.loads(item)) or "")

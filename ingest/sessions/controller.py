@@ -50,6 +50,7 @@ NAME = "controller"
 _DEADLINE = 10.0  # seconds for a record to be acknowledged
 _RETRY = 1.0  # seconds until what Kafka did not take is offered again
 _CAPABILITY_LIFE = 366 * 86_400.0  # seconds from a session's beginning in which its callbacks are taken
+_AFTER_A_FAULT = 30.0  # seconds until a session whose driver has failed is driven again
 _PAUSE = 0.1  # seconds between two looks whether a rebalance is over
 # The least that brokers allow by default: sessions of a controller that died are taken up within seconds.
 _SESSION_TIMEOUT_MS = 6_000
@@ -67,6 +68,17 @@ def check_settings(settings: Settings) -> list[str]:
         for tenant in token.tenants
         if tenant not in settings.tenants
     ]
+    polled: dict[str, str] = {}
+    for name, tenant in settings.tenants.items():
+        yidun = tenant.credentials.yidun
+        if yidun is None or yidun.results != "poll":
+            continue
+        other = polled.setdefault(yidun.business_id, name)
+        if other != name:
+            faults.append(
+                f"tenants.{name}.credentials.yidun.results: the business {yidun.business_id} is polled for {other} "
+                "already: one of them would get the other's results"
+            )
     if not settings.capability_keys:
         faults.append("capability_keys: none, and sessions need them for their callback URLs")
     return faults
@@ -161,8 +173,11 @@ class Controller:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        async with asyncio.timeout(_DEADLINE):
-            await asyncio.gather(*(poller.settled() for poller in pollers), return_exceptions=True)
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                await asyncio.gather(*(poller.settled() for poller in pollers), return_exceptions=True)
+        except TimeoutError:  # Kafka is away; it goes on being offered while this process lives
+            log.warning("polled_results_not_settled", seconds=_DEADLINE)
 
     def acquired(self, partitions: Collection[int]) -> None:
         """Takes up the sessions of these partitions."""
@@ -285,6 +300,14 @@ class Controller:
             del self._running[session_id], self._drivers[session_id]
         if not task.cancelled() and (error := task.exception()):
             log.error("session_driver_failed", session=session_id, error=repr(error), exc_info=error)
+            asyncio.get_running_loop().call_later(_AFTER_A_FAULT, self._drive_again, session_id)
+
+    def _drive_again(self, session_id: str) -> None:
+        """A fault of ours is no reason to watch a room no more."""
+        session = self._directory.taken_up_as(session_id)
+        owned = partition_of(session_id, self._directory.partitions) in self._owned
+        if session is not None and owned and not session.state.over and session_id not in self._drivers:
+            self._drive(session, resuming=True)
 
     def _not_drivable(self, session: Session, kind: Kind | None) -> str | None:
         if kind is None:
@@ -362,7 +385,7 @@ class Controller:
         """Forgets sessions that have been over for long, and counts the others."""
         while True:
             self._gauges.count(
-                [(each.session, each.heard_at) for each in self._drivers.values()], time.time()
+                [(each.session, each.answered_at) for each in self._drivers.values()], time.time()
             )
             oldest = rfc3339(time.time() - self._sessions.keep_ended) or ""
             over = [

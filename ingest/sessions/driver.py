@@ -54,9 +54,10 @@ class Driver:
         self._start = start
         self._write = write
         self._polled = polled
-        self.heard_at = heard_at
-        """Epoch seconds: the vendor's last word of it, called back or asked for."""
+        self._heard_at = heard_at
         self._clock = clock
+        self.answered_at = clock()
+        """Epoch seconds: the vendor's last word of it, called back or asked for; at first when it was taken up."""
         self._wake = asyncio.Event()
         self._changing = asyncio.Lock()
 
@@ -65,7 +66,7 @@ class Driver:
         # Written down like every change: nobody else tells what has become of it.
         await self._change(lambda now, session: resumed(session, self._rules, now))
         while True:
-            step = due(self.session, self._rules, self._clock(), self.heard_at)
+            step = due(self.session, self._rules, self._clock(), self._heard_at)
             if step.do is Do.FORGET:
                 return
             if (wait := step.at - self._clock()) > 0:
@@ -76,14 +77,15 @@ class Driver:
 
     def heard(self) -> None:
         """The vendor has spoken of this session."""
+        self.answered_at = self._clock()
         if self._rules.rhythm is None:
-            self.heard_at = self._clock()
+            self._heard_at = self.answered_at
 
     async def signalled(self, news: News) -> None:
         """A signal of this session has come."""
         await self._change(lambda now, session: signalled(session, self._rules, news, now))
         if news.kind in DOUBTS and self._rules.rhythm is not None:
-            self.heard_at = 0.0
+            self._heard_at = 0.0
             self._wake.set()
 
     async def stop(self, reason: str) -> None:
@@ -121,9 +123,12 @@ class Driver:
 
     async def _take(self, do: Do) -> Outcome:
         try:
-            return await self._call(do)
+            outcome = await self._call(do)
         except VendorError as error:
             return error
+        if do in (Do.START, Do.ASK, Do.QUERY):
+            self.answered_at = self._clock()
+        return outcome
 
     async def _call(self, do: Do) -> Outcome:
         session = self.session
@@ -131,7 +136,7 @@ class Driver:
             return await self._client.prepare(self._start, session.attempt)
         if do in (Do.START, Do.ASK):
             if do is Do.ASK:
-                self.heard_at = self._clock()
+                self._heard_at = self._clock()
             assert session.task is not None
             return await self._client.start(self._start, _prepared(session.task))
         if do is Do.QUERY:
@@ -144,7 +149,7 @@ class Driver:
     async def _query(self, session: Session) -> Status:
         assert session.task is not None
         assert session.task.id is not None
-        self.heard_at = self._clock()
+        self._heard_at = self._clock()
         status = await self._client.query(Task(self._start, _prepared(session.task), session.task.id))
         if status.raw is not None and session.state is SessionState.ACTIVE:
             await self._polled(session, status.raw)

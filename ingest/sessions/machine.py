@@ -32,8 +32,8 @@ _NOT_YET = 10.0  # seconds until a room that is not there yet is asked for again
 
 
 class Do(Enum):
-    """`NOTE` writes down that the start to follow may reach the vendor. `ASK` starts a task that has been silent once
-    more: the vendor says that it runs, or starts another. `FORGET` removes the record."""
+    """`NOTE` writes down that the start or the asking to follow may reach the vendor. `ASK` starts a task that has been
+    silent once more: the vendor says that it runs, or starts another. `FORGET` removes the record."""
 
     PREPARE = auto()
     NOTE = auto()
@@ -136,7 +136,9 @@ def _due_to_stop(session: Session, rules: Rules) -> Step:
     if session.retiring:
         return Step(Do.RETIRE)
     # What may have been started has to be known before it can be stopped.
-    return Step(Do.START if session.submitted and rules.lasting else Do.STOP)
+    if session.submitted and rules.lasting:
+        return Step(Do.START if session.task else Do.PREPARE)
+    return Step(Do.STOP)
 
 
 def _due_while_active(session: Session, rules: Rules, now: float, heard_at: float) -> Step:
@@ -146,7 +148,8 @@ def _due_while_active(session: Session, rules: Rules, now: float, heard_at: floa
     if rules.rhythm is not None:
         look = Step(Do.QUERY, heard_at + rules.rhythm)
     else:
-        look = Step(Do.ASK, heard_at + rules.silence)
+        # Asking may start a task: that is written down first, like every start.
+        look = Step(Do.ASK if session.submitted else Do.NOTE, heard_at + rules.silence)
     return look if look.at <= renewal else Step(Do.PREPARE, renewal)
 
 
@@ -189,7 +192,8 @@ def _done(session: Session, rules: Rules, do: Do, outcome: Outcome, now: float) 
             state_at=_text(now) if renewing else session.state_at,
             task=reserved,
             retiring=old,
-            submitted=False,
+            # While it is to stop, a start that may have reached the vendor is still to be looked up.
+            submitted=session.submitted and session.state is SessionState.STOPPING,
             renew_at=None,
             retry_at=None,
         )
@@ -208,7 +212,7 @@ def _done(session: Session, rules: Rules, do: Do, outcome: Outcome, now: float) 
     if do is Do.ASK:
         assert isinstance(outcome, Started)
         if session.state is SessionState.ACTIVE and session.task and session.task.id == outcome.task_id:
-            return replace(session, watched=True, fault=None) if session.fault else session
+            return replace(session, watched=True, fault=None, submitted=False)
         return _started(session, outcome, now)
     if do is Do.QUERY:
         assert isinstance(outcome, Status)
@@ -238,6 +242,11 @@ def _queried(session: Session, rules: Rules, status: Status, now: float) -> Sess
     if session.state is not SessionState.ACTIVE:
         return session
     if status.state is TaskState.ENDED:
+        if status.code is not None and rules.lasting and not session.resubmits:
+            # The vendor does not know it (any more): an empty room, or a task that died. Another one tells which.
+            return died(
+                session, rules, status.code, status.message or "the vendor does not know the task", now
+            )
         return _over(session, SessionState.ENDED, "task_ended", now)
     if status.state is TaskState.FAILED:
         return died(
@@ -270,9 +279,9 @@ def _failed(session: Session, rules: Rules, do: Do, error: VendorError, now: flo
         return replace(later, task=_unreserved(session), retry_at=_text(now + _NOT_YET))
     if isinstance(error, Stale):
         # At once the first time: it only took too long.
-        return replace(
-            later, task=None, submitted=False, retry_at=later.retry_at if session.tries else _text(now)
-        )
+        at = later.retry_at if session.tries else _text(now)
+        stopping = session.state is SessionState.STOPPING
+        return replace(later, task=None, submitted=session.submitted and stopping, retry_at=at)
     if isinstance(error, AlreadyRunning):
         return replace(later, task=None, submitted=False, attempt=session.attempt + 1)
     if isinstance(error, Refused):
@@ -297,14 +306,16 @@ def died(session: Session, rules: Rules, code: str | None, message: str, now: fl
     resubmits = 0 if lived > _SETTLED_AFTER else session.resubmits
     if not rules.lasting or resubmits >= MOST_RESUBMITS:
         return _over(session, SessionState.FAILED, "task_failed", now)
+    # A start that was sent meanwhile may have made another one, which the same start finds.
+    asked = replace(session.task, id=None) if session.submitted and session.task else None
     return replace(
         session,
         state=SessionState.STARTING,
         state_at=_text(now),
-        task=None,
+        task=asked,
         # It may be there still, ailing, and in the way of the next one.
         retiring=session.task or session.retiring,
-        submitted=False,
+        submitted=asked is not None,
         renew_at=None,
         resubmits=resubmits + 1,
         retry_at=_text(now + backoff(resubmits)),

@@ -12,6 +12,7 @@ from ingest.callbacks import identify
 from ingest.pollers.polled import polled
 from ingest.pollers.yidun import YidunPoller, _session_id
 from moderato.bus.publisher import Message
+from moderato.errors import Poison
 from moderato.sources import Source
 from moderato.vendor import Unavailable
 
@@ -81,6 +82,40 @@ async def test_what_was_fetched_is_published_when_the_partition_goes() -> None:
     await asyncio.gather(running, return_exceptions=True)
     await made.settled()
     assert len(results.published) == 1
+
+
+async def test_whoever_waits_no_longer_does_not_end_the_publishing() -> None:
+    results, kafka = Results([ITEM]), asyncio.Event()
+
+    async def publish(messages: Sequence[Message]) -> None:
+        await kafka.wait()
+        results.published += messages
+
+    made = YidunPoller("acme", results, publish, lambda id: None)  # type: ignore[arg-type]
+    running = asyncio.create_task(made.run())
+    await until(lambda: not results.answers)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    waiting = asyncio.create_task(made.settled())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    kafka.set()
+    await until(lambda: results.published)
+
+
+async def test_a_result_that_kafka_never_takes_keeps_none_of_the_others_back() -> None:
+    large = orjson.dumps({"antispam": {"taskId": "large"}})
+    results = Results([large, ITEM], [ITEM])
+
+    async def publish(messages: Sequence[Message]) -> None:
+        if any(message.value == large for message in messages):
+            raise Poison("too large")
+        results.published += messages
+
+    running = asyncio.create_task(YidunPoller("acme", results, publish, lambda id: None).run())  # type: ignore[arg-type]
+    await until(lambda: len(results.published) == 2)
+    running.cancel()
 
 
 async def test_an_error_of_the_vendor_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:

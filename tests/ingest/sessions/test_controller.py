@@ -197,3 +197,18 @@ BY_URL = {
     "check_speaker_ids": [],
     "extra": {},
 }
+
+
+async def test_a_session_whose_driver_failed_is_driven_again(
+    made: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.sessions.controller._AFTER_A_FAULT", 0.1)
+    async with controller(made) as running:
+        await made.ask(wish("s-1", Source.SHUMEI_AUDIO))
+        await made.state("s-1", SessionState.ACTIVE)
+        driver = running.driver("s-1")
+        assert driver is not None
+        monkeypatch.setattr(driver, "_take", None)  # the next step is a TypeError
+        await made.ask(stop("s-1", Source.SHUMEI_AUDIO))
+        await made.state("s-1", SessionState.ENDED)
+    assert made.running() == []

@@ -167,7 +167,8 @@ def test_the_steps_of_a_start() -> None:
     assert taken == [Do.PREPARE, Do.NOTE, Do.START]
     assert (kept.state, kept.watched) == (SessionState.ACTIVE, True)
     assert due(kept, ASKED, T, T).at == T + 120
-    assert (due(kept, HEARD, T, T).do, due(kept, HEARD, T, T).at) == (Do.ASK, T + 600)
+    assert (due(kept, HEARD, T, T).do, due(kept, HEARD, T, T).at) == (Do.NOTE, T + 600)
+    assert due(settled(kept, HEARD, Do.NOTE, None, T), HEARD, T, T).do is Do.ASK
 
 
 def test_a_token_is_renewed_before_the_old_task_is_stopped() -> None:
@@ -254,3 +255,63 @@ def test_a_record_is_forgotten_when_its_time_is_over() -> None:
     assert kept.state is SessionState.ENDED
     assert due(kept, ASKED, T) == due(kept, ASKED, T + 1)
     assert due(kept, ASKED, T).at == (epoch(kept.ended_at or "") or 0) + 604_800
+
+
+def ended(kept: Session, vendor: Vendor, rules: Rules, now: float) -> Session:
+    """After it was asked to end, with a vendor that answers well."""
+    kept = stop_asked(kept, "asked", now)
+    while not kept.state.over:
+        step = due(kept, rules, now, now)
+        now = max(now, step.at)
+        kept = settled(kept, rules, step.do, vendor.call(step.do, kept, "well"), now)
+    return kept
+
+
+def test_what_a_lost_asking_started_is_stopped_as_well() -> None:
+    for answer in ("lost", "crash"):
+        vendor, kept = Vendor({"1": "t-1"}, 1, 1), active(HEARD)
+        kept = settled(kept, HEARD, Do.NOTE, None, T + 600)
+        vendor.kill()
+        outcome = vendor.call(Do.ASK, kept, "lost")
+        if answer == "lost":
+            kept = settled(kept, HEARD, Do.ASK, outcome, T + 600)
+        assert vendor.running
+        assert ended(kept, vendor, HEARD, T + 601).state is SessionState.ENDED
+        assert vendor.running == {}
+
+
+def test_a_task_that_died_while_it_was_asked_for_is_looked_up_by_the_same_start() -> None:
+    vendor, kept = Vendor({"1": "t-1"}, 1, 1), settled(active(HEARD), HEARD, Do.NOTE, None, T + 600)
+    vendor.kill()
+    vendor.call(Do.ASK, kept, "lost")
+    kept = signalled(kept, HEARD, News(SignalKind.TASK_FAILED, "5", "t-1"), T + 601)
+    now = T + 601
+    while kept.state is not SessionState.ACTIVE:
+        step = due(kept, HEARD, now, now)
+        now = max(now, step.at)
+        kept = settled(kept, HEARD, step.do, vendor.call(step.do, kept, "well"), now)
+    assert vendor.running == {"1": "t-2"}
+    assert vendor.most == 1
+
+
+def test_a_start_that_became_stale_is_looked_up_before_the_session_ends() -> None:
+    kept = settled(session(), ASKED, Do.PREPARE, Prepared({"key": "1"}, T + 290), T)
+    kept = settled(kept, ASKED, Do.NOTE, None, T)
+    kept = settled(kept, ASKED, Do.START, away(), T)
+    kept = settled(stop_asked(kept, "asked", T + 300), ASKED, Do.START, Stale("v", "start", "old"), T + 300)
+    taken = []
+    for outcome in (Prepared({"key": "2"}), Started("t-1", adopted=True), None):
+        step = due(kept, ASKED, T + 301)
+        taken.append(step.do)
+        kept = settled(kept, ASKED, step.do, outcome, T + 301)
+    assert taken == [Do.PREPARE, Do.START, Do.STOP]
+    assert kept.state is SessionState.ENDED
+
+
+def test_a_task_that_its_vendor_does_not_know_is_started_anew_once() -> None:
+    gone = Status(TaskState.ENDED, "404", "no such task")
+    kept = settled(active(), ASKED, Do.QUERY, gone, T + 120)
+    assert (kept.state, kept.watched, kept.resubmits) == (SessionState.STARTING, False, 1)
+    kept = replace(active(), resubmits=1)
+    assert settled(kept, ASKED, Do.QUERY, gone, T + 240).state is SessionState.ENDED
+    assert settled(active(), ASKED, Do.QUERY, Status(TaskState.ENDED), T + 120).state is SessionState.ENDED
