@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import os
 import secrets
-import socket
 import statistics
 import tempfile
 import time
@@ -36,6 +35,7 @@ from normalize.worker import NAME as NORMALIZER
 from tests.bench import load
 from tests.bench.bodies import bodies
 from tests.bench.process import LOAD_CORE, Process, running
+from tests.ports import free_ports
 
 _PARTITIONS = 16  # of the embedded broker: each keeps 5 MiB only, and the backlog has to fit
 
@@ -80,7 +80,7 @@ def main() -> None:
 def receive(broker: str, bootstrap: str, folder: Path, options: argparse.Namespace) -> Figure:
     """R."""
     seconds: float = options.seconds
-    token, port, admin = secrets.token_urlsafe(24), free_port(), free_port()
+    token, port, admin = secrets.token_urlsafe(24), *free_ports(2)
     config = written(folder, bootstrap, token, port, admin)
     path = f"/v1/callbacks/shumei_audio/default/{token}"
     with running("receiver", config, admin) as process:
@@ -110,8 +110,8 @@ def normalize(broker: str, bootstrap: str, folder: Path, options: argparse.Names
     records: int = options.records
     asyncio.run(pass_over_the_past(bootstrap))
     asyncio.run(fill(bootstrap, records))
-    admin = free_port()
-    config = written(folder, bootstrap, secrets.token_urlsafe(24), free_port(), admin)
+    [admin] = free_ports(1)
+    config = written(folder, bootstrap, secrets.token_urlsafe(24), free_ports(1)[0], admin)
     with running("normalizer", config, admin) as process:
         done = "moderato_stage_consumed_total"
         first = wait_for(process, done, records // 10)
@@ -189,12 +189,6 @@ def written(folder: Path, bootstrap: str, token: str, port: int, admin: int) -> 
         )
     )
     return path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def medians(figures: list[Figure]) -> list[Figure]:

@@ -39,8 +39,9 @@ from simulator.control.server import ControlServer
 from simulator.control.world import World
 from tests.bench.process import Process
 from tests.ingest.clients.test_against_simulator import tenant
-from tests.kafka.brokers import Cluster, free_ports
+from tests.kafka.brokers import Cluster
 from tests.kafka.topics import Topics
+from tests.ports import free_ports
 
 _READY = 60.0  # seconds
 

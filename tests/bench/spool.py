@@ -18,9 +18,10 @@ import uvloop
 
 from moderato.bus.embedded import EmbeddedBroker
 from tests.bench import load
-from tests.bench.__main__ import free_port, written
+from tests.bench.__main__ import written
 from tests.bench.bodies import bodies
 from tests.bench.process import LOAD_CORE, Process, running
+from tests.ports import free_ports
 
 _STRETCH = 10.0  # seconds of load between two looks
 _LONGEST = 600.0
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=1_000_000)
     options = parser.parse_args()
     os.sched_setaffinity(0, {LOAD_CORE})
-    token, port, admin = secrets.token_urlsafe(24), free_port(), free_port()
+    token, port, admin = secrets.token_urlsafe(24), *free_ports(2)
     path = f"/v1/callbacks/shumei_audio/default/{token}"
     with tempfile.TemporaryDirectory(prefix="moderato-bench-") as folder:
         broker = EmbeddedBroker(1)

@@ -14,7 +14,7 @@ from pathlib import Path
 import orjson
 
 from simulator.targets import example_targets
-from tests.kafka.brokers import free_ports
+from tests.ports import free_ports
 
 ROLES = ("receiver", "normalizer", "policy", "enforcer")
 STAGES = ROLES[1:]

@@ -20,8 +20,9 @@ from tests.faults.faults import Fault
 from tests.faults.judge import BAD_KEY, Findings, Judge
 from tests.faults.pipeline import ROLES, Pipeline
 from tests.faults.proxy import Mode, Proxy
-from tests.kafka.brokers import Cluster, free_ports
+from tests.kafka.brokers import Cluster
 from tests.kafka.topics import PARTITIONS, Topics
+from tests.ports import free_ports
 
 _BEFORE, _AFTER = (1.0, 2.5), 2.0  # seconds of load
 _SPOOL_DISK = 64 * 1024 * 1024

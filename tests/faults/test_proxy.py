@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.faults.proxy import Mode, Proxy
-from tests.kafka.brokers import free_ports
+from tests.ports import free_ports
 
 Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

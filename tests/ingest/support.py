@@ -15,6 +15,7 @@ from moderato.bus.embedded import EmbeddedBroker
 from moderato.metrics import REGISTRY
 from moderato.settings import Settings
 from moderato.sources import Source
+from tests.ports import receiver_port
 
 TOKEN = "a-token-of-the-tests"
 OLD_TOKEN = "the-token-before-that"
@@ -41,7 +42,7 @@ def settings(
     sources = {source: {"tokens": (TOKEN, OLD_TOKEN), "secrets": names} for source, names in secrets.items()}
     return Settings(
         **{
-            "http": {"host": "127.0.0.1", "port": 0, **http},
+            "http": {"host": "127.0.0.1", "port": receiver_port(), **http},
             "capability_keys": KEYS if keys else (),
             "tenants": {
                 "default": {"sources": sources},

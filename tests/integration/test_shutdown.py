@@ -15,10 +15,11 @@ from moderato import topics
 from moderato.bus.connection import Connection
 from moderato.sources import Source
 from tests.bench import load
-from tests.bench.__main__ import free_port, written
+from tests.bench.__main__ import written
 from tests.bench.bodies import bodies
 from tests.bench.process import running
 from tests.kafka.fixtures import EVERY_BROKER
+from tests.ports import free_ports
 
 _PROMISED = 20.0  # seconds from SIGTERM to the end
 _RAW = topics.raw(Source.SHUMEI_AUDIO)
@@ -42,7 +43,7 @@ async def written_so_far(connection: Connection) -> int:
 async def test_it_ends_in_time_and_everything_acknowledged_is_in_kafka(
     connection: Connection, tmp_path: Path
 ) -> None:
-    token, port, admin = secrets.token_urlsafe(24), free_port(), free_port()
+    token, port, admin = secrets.token_urlsafe(24), *free_ports(2)
     config = written(tmp_path, connection.bootstrap, token, port, admin)
     signalled: list[float] = []
     with running("receiver", config, admin) as process:

@@ -1,11 +1,8 @@
 """Kafka brokers of our own: one, or several that replicate one another, each in its own process on loopback ports."""
 
 import base64
-import contextlib
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import uuid
@@ -15,6 +12,7 @@ from pathlib import Path
 from tests.kafka import installation
 from tests.kafka.installation import CLUSTER_ID, Broken
 from tests.kafka.probe import brokers_known_at
+from tests.ports import free_ports
 
 _START_DEADLINE = 60.0  # seconds; two are usual, on a machine that does nothing else
 _STOP_DEADLINE = 20.0
@@ -151,20 +149,6 @@ class Cluster:
         for broker in self.brokers.values():
             broker.kill()
             shutil.rmtree(broker.log.parent / "data", ignore_errors=True)
-
-
-def free_ports(count: int) -> list[int]:
-    """Free loopback ports below those that the system gives to outgoing connections.
-
-    Such a connection could take the port of a broker that is down for a while; a client that tries to reach that
-    broker could even be connected with itself."""
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as held, contextlib.suppress(OSError):
-            held.bind(("127.0.0.1", port))
-            found += [port] if port not in found else []
-    return found
 
 
 def _format(data: Path, number: int) -> None:

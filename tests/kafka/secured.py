@@ -21,9 +21,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # re-exports w
 
 from moderato.bus.connection import Connection
 from moderato.settings import Kafka, Sasl, Tls
-from tests.kafka.brokers import Broker, Cluster, free_ports
+from tests.kafka.brokers import Broker, Cluster
 from tests.kafka.certificates import Certificates, make
 from tests.kafka.topics import Topics
+from tests.ports import free_ports
 
 USER, PASSWORD = "moderato", "a password of the tests"
 _PLAIN_LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"

@@ -14,10 +14,11 @@ import pytest
 from moderato.bus.connection import Connection
 from tests.kafka import __main__ as command
 from tests.kafka import fixtures, installation
-from tests.kafka.brokers import Cluster, free_ports
+from tests.kafka.brokers import Cluster
 from tests.kafka.installation import Broken, Missing
 from tests.kafka.probe import brokers_known_at
 from tests.kafka.topics import MAY_BE_DELETED, Topics
+from tests.ports import free_ports
 
 
 @pytest.fixture
