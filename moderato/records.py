@@ -117,6 +117,7 @@ class ActionType(Name):
     BAN = "ban"
     CLOSE_ROOM = "close_room"
     STOP_SESSION = "stop_session"
+    LIFT = "lift"
 
 
 class OutcomeState(Name):
@@ -253,7 +254,10 @@ class RuleRef:
 
 @record
 class Action:
-    """What should be done. `duration` and `max_age` are seconds; `expires_at` = occurred_at + max_age."""
+    """What should be done. `duration` and `max_age` are seconds; `expires_at` = occurred_at + max_age.
+
+    A person's action has `requested_by`, and no verdict; its rule is named `manual`. One of type `lift` takes back the
+    action `undoes`."""
 
     id: str
     tenant: str
@@ -272,7 +276,9 @@ class Action:
     occurred_at: str
     created_at: str
     expires_at: str | None
-    verdict: Verdict
+    verdict: Verdict | None
+    requested_by: str | None = None
+    undoes: str | None = None
 
 
 @record

@@ -27,6 +27,9 @@ Schema = dict[str, Any]
 _PRIMITIVES: dict[type, str] = {str: "string", bool: "boolean", int: "integer", float: "number"}
 _OPEN = "Open: bear a value that you do not know."
 
+# Fields that records of the first version lack.
+_ADDED = {"Action.requested_by", "Action.undoes"}
+
 # By field, or by record and field where one name means two things.
 _DESCRIPTIONS = {
     "id": "Made from the vendor's own ids: a repetition of the same thing has the same id. Drop duplicates by it.",
@@ -92,7 +95,9 @@ _DESCRIPTIONS = {
     "duration": "Seconds that it shall last; null when it has no duration.",
     "created_at": "When the policy demanded it.",
     "expires_at": "From then on it is too late to carry it out; null when it never is.",
-    "verdict": "The verdict that the rule matched.",
+    "verdict": "The verdict that the rule matched; null when a person demanded the action.",
+    "Action.requested_by": "The name of the API token of the person's system; null when a rule demanded it.",
+    "undoes": "The id of the action that this one takes back.",
     "action_id": "The action that ended so.",
     "state": "How the action ended.",
     "executor": "Who was asked to carry it out; none when nobody was.",
@@ -186,7 +191,7 @@ class _Definitions:
             "description": _documentation(record),
             "type": "object",
             "properties": {name: self._field(record.__name__, name, hints[name]) for name in names},
-            "required": names,
+            "required": [name for name in names if f"{record.__name__}.{name}" not in _ADDED],
             "additionalProperties": True,
         }
 

@@ -96,7 +96,7 @@ class Evaluator:
         review = (ActionType.REVIEW, _nearest(verdict))
         if lacking and review not in made:
             # Nobody can be hit, but what was judged is grave enough for a rule: a person decides, however late.
-            instead = Then(action=review[0], message="; ".join(lacking)[:500])
+            instead = Then(action=ActionType.REVIEW, message="; ".join(lacking)[:500])
             yield self._action(rule, instead, review[1], verdict, now)
 
     def _action(self, rule: Rule, then: Then, target: Target, verdict: dict[str, Any], now: str) -> Action:

@@ -36,7 +36,19 @@ TargetKind = Literal["user", "room", "account", "session"]
 _PERSON: tuple[TargetKind, ...] = ("user", "account")
 _ANY: tuple[TargetKind, ...] = ("user", "room", "account", "session")
 
-TARGETS: dict[ActionType, tuple[TargetKind, ...]] = {
+# A lift takes back one certain action, which only a person can name.
+Demandable: TypeAlias = Literal[
+    ActionType.NOTIFY,
+    ActionType.REVIEW,
+    ActionType.WARN,
+    ActionType.MUTE,
+    ActionType.KICK,
+    ActionType.BAN,
+    ActionType.CLOSE_ROOM,
+    ActionType.STOP_SESSION,
+]
+
+TARGETS: dict[Demandable, tuple[TargetKind, ...]] = {
     ActionType.NOTIFY: _ANY,
     ActionType.REVIEW: _ANY,
     ActionType.WARN: _PERSON,
@@ -116,7 +128,7 @@ class Match(_Model):
 class Then(_Model):
     """One action that a rule demands. `duration` and `max_age` are seconds once read."""
 
-    action: ActionType
+    action: Demandable
     target: TargetKind | None = None
     duration: Seconds | None = None
     max_age: Seconds | None = None
