@@ -66,6 +66,10 @@ _LAG_PERIOD_DUE = 5.0  # the same while there is a lag, or the brokers do not an
 _LAG_DEADLINE = 5.0
 _RENEWAL = 15.0  # seconds with a lag, nothing in hand and nothing fetched: the consumer is replaced
 _CONNECT_DEADLINE = 10.0
+_CUTS = 10  # half a second each; a task may take a cancellation for that of another
+_JOINING = (
+    30.0  # seconds without an answer to a join, with brokers that answer: longer than the group's own waits
+)
 
 
 class FencedInstanceIdError(BrokerResponseError):  # type: ignore[misc] # aiokafka is untyped
@@ -161,6 +165,7 @@ class Stage:
         # Held while a batch is handled and settled; a rebalance takes it to get between two batches. Not held while
         # fetching: aiokafka's getmany() waits for the end of a rebalance, which waits for this.
         self._gate = asyncio.Lock()
+        self._joined = False  # the group has said which partitions are this member's, if only none
         self._generation = 0  # one more: what is fetched and not begun comes again
         self._epoch = 0  # one more: offsets of before may not be committed any more
         self._settlements: collections.deque[_Settlement] = collections.deque()
@@ -189,6 +194,7 @@ class Stage:
 
     async def _join(self) -> None:
         """Makes a consumer and joins the group."""
+        self._joined = False
         settings = self._connection.settings
         consumer = self._consumer = AIOKafkaConsumer(
             **self._connection.for_aiokafka() | {"request_timeout_ms": _JOIN_TIMEOUT_MS},
@@ -261,8 +267,13 @@ class Stage:
 
     def reassigned(self) -> None:
         """Partitions are assigned anew: what was in hand before is no longer this stage's to commit."""
+        self._joined = True
         self._epoch += 1
         self._uncommitted = {}
+
+    def revoked(self) -> None:
+        """The partitions are to be assigned anew: until then there may be work, and nobody knows."""
+        self._joined = False
 
     async def _run(self) -> None:
         try:
@@ -342,11 +353,11 @@ class Stage:
     async def _fetch(self) -> dict[TopicPartition, list[Record]]:
         assert self._consumer is not None
         try:
-            async with asyncio.timeout(_FETCH_DEADLINE):
-                fetched: dict[TopicPartition, list[Record]] = await self._consumer.getmany(
-                    timeout_ms=0 if self._settlements else _FETCH_WAIT_MS, max_records=self._batch
-                )
-                return fetched
+            fetching = self._consumer.getmany(
+                timeout_ms=0 if self._settlements else _FETCH_WAIT_MS, max_records=self._batch
+            )
+            fetched: dict[TopicPartition, list[Record]] = await bounded(fetching, _FETCH_DEADLINE)
+            return fetched
         except TimeoutError:
             return {}
         except KafkaError:
@@ -418,8 +429,7 @@ class Stage:
         if not self._uncommitted:
             return
         try:
-            async with asyncio.timeout(_COMMIT_DEADLINE):
-                await self._consumer.commit(self._uncommitted)
+            await bounded(self._consumer.commit(self._uncommitted), _COMMIT_DEADLINE)
         except (CommitFailedError, IllegalStateError) as error:
             # Another member owns the partitions now and will do this batch again: duplicates with the same ids.
             log.warning("commit_dropped", stage=self.name, error=str(error))
@@ -454,16 +464,25 @@ class Stage:
         due = False
         while True:
             await asyncio.sleep(_LAG_PERIOD_DUE if due else _LAG_PERIOD)
-            due = await self._look()
+            try:
+                due = await self._look()
+            except Exception:
+                # Whatever aiokafka says to a question about its state: the watch goes on.
+                log.exception("watch_failed", stage=self.name)
+                due = True
+                self._progress.due(True)
+            limit = _RENEWAL if self._joined else _JOINING
+            if self._progress.still() > limit and not self._gate.locked():
+                self._stalled = True
 
     async def _look(self) -> bool:
         """Whether there is something to do, or nobody can tell."""
         try:
-            async with asyncio.timeout(_LAG_DEADLINE):
-                self._lags = await self._ends()
-            # Without a consumer, which is being replaced, nobody knows what there is to do.
+            self._lags = await bounded(self._ends(), _LAG_DEADLINE)
+            # Without a consumer, which is being replaced, or partitions, nobody knows what there is to do.
             due = (
                 self._consumer is None
+                or not self._joined
                 or bool(self._settlements)
                 or self._gate.locked()
                 or any(self._lags.values())
@@ -475,8 +494,6 @@ class Stage:
                 # Neither a restart nor another consumer would help.
                 self._progress.made()
         self._progress.due(due)
-        if self._progress.still() > _RENEWAL and not self._gate.locked():
-            self._stalled = True
         return due
 
     async def _ends(self) -> dict[TopicPartition, int]:
@@ -493,9 +510,13 @@ class Stage:
 async def _cut_off(consumer: AIOKafkaConsumer) -> None:
     """Ends a consumer that does not end itself: else it would go on to send heartbeats, and keep its partitions."""
     coordinator = consumer._coordinator
-    for name in ("_coordination_task", "_heartbeat_task", "_commit_refresh_task"):
-        if task := getattr(coordinator, name, None):
+    names = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task")
+    tasks = {task for name in names if (task := getattr(coordinator, name, None)) and not task.done()}
+    for _ in range(_CUTS):
+        for task in tasks:
             task.cancel()
+        if tasks:
+            _, tasks = await asyncio.wait(tasks, timeout=0.5)
     with contextlib.suppress(TimeoutError, KafkaError, OSError):
         await bounded(consumer._client.close(), _COMMIT_DEADLINE)
 
@@ -512,6 +533,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is 
         self._stage = stage
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self._stage.revoked()
         try:
             async with asyncio.timeout(_DRAIN_BUDGET):
                 await self._stage.settled()

@@ -45,6 +45,7 @@ def main() -> int:
                 runs.append(run := asyncio.run(stage.run(next(plan))))
                 print(f"{len(runs)} {run}", flush=True)
                 if run.found.faults:
+                    print(stage.pipeline.autopsy())
                     break
         if options.report:
             options.report.write_text(table(runs) + "\n", encoding="utf-8")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Sequence
@@ -107,6 +108,18 @@ class Pipeline:
         """The end of its log."""
         return (self._folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")[-2000:]
 
+    def autopsy(self) -> str:
+        """What each process that runs says of itself: a stage that is stuck writes down where its tasks stand when it
+        is asked whether it lives."""
+        found = []
+        for name in self._running:
+            answers = [
+                _answer(f"http://127.0.0.1:{self._admin[name]}/{path}") for path in ("livez", "readyz")
+            ]
+            log = (self._folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+            found.append(f"== {name}: {'; '.join(answers)}\n{log[-12_000:]}")
+        return "\n".join(found)
+
     def count(self, name: str, metric: str) -> float:
         """The sum of a metric over its labels."""
         return sum(number for (found, _), number in self._metrics(name).items() if found == metric)
@@ -151,3 +164,13 @@ class Pipeline:
             page = answer.read().decode()
         samples = re.findall(r"^(\w+)(\{[^}]*\})? (\S+)$", page, re.M)
         return Counter({(metric, labels): float(number) for metric, labels, number in samples})
+
+
+def _answer(url: str) -> str:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return f"{answer.status} {answer.read(500).decode()}"
+    except urllib.error.HTTPError as error:
+        return f"{error.code} {error.read(500).decode()}"
+    except OSError as error:
+        return str(error)

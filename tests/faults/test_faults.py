@@ -39,4 +39,6 @@ async def test_no_acknowledged_callback_is_lost_invented_or_altered(stage: Scene
     (fault,) = [each for each in FAULTS if each.name == name]
     run = await stage.run([fault])
     assert run.acknowledged > 0
+    if run.found.faults:
+        print(stage.pipeline.autopsy())
     assert run.found.faults == 0, str(run)

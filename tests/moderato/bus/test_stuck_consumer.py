@@ -59,3 +59,39 @@ async def test_the_stage_goes_on_with_another(
         end.over = True
         await stage.stop()
         await publisher.stop()
+
+
+async def test_a_join_that_is_not_answered_is_begun_anew_and_the_watch_outlives_what_it_did_not_expect(
+    embedded_connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_JOINING", "_LAG_PERIOD", "_LAG_PERIOD_DUE"):
+        monkeypatch.setattr(f"moderato.bus.stage.{name}", 0.2)
+
+    async def handle(records: Sequence[Record]) -> Results:
+        return Results(done=len(records))
+
+    stage = Stage(
+        "unanswered",
+        embedded_connection,
+        consumes=[topics.VERDICTS],
+        produces=[topics.SIGNALS],
+        handle=handle,
+    )
+    await stage.start()
+    try:
+        await until(lambda: stage._joined)
+        first = stage._consumer
+        asked = 0
+
+        async def unforeseen() -> dict[object, int]:
+            nonlocal asked
+            asked += 1
+            raise AssertionError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(stage, "_ends", unforeseen)
+            await until(lambda: asked > 1)
+        stage.revoked()
+        await until(lambda: stage._consumer not in (None, first) and stage._joined)
+    finally:
+        await stage.stop()
