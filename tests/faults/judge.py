@@ -1,7 +1,8 @@
 """Reads all topics and holds them against what was sent and acknowledged.
 
 It does the pipeline's work once more, with its own pure functions, to know what has to be there: of each raw record
-its verdicts and signals, or its dead letter; of each verdict its actions; of each action its outcome."""
+its verdicts and signals, or its dead letter; of each verdict its actions and strikes; of the strikes of one subject, in
+their order, the actions of the rules that count; of each action its outcome."""
 
 import asyncio
 import contextlib
@@ -17,10 +18,13 @@ from moderato import topics
 from moderato.bus.record import Record
 from moderato.errors import Poison
 from moderato.sources import Source
+from moderato.times import now
 from normalize.worker import Normalizer
 from simulator.callbacks.contract import sequence_in
+from sinks.policy.counter import SUBJECTS
 from sinks.policy.evaluate import Evaluator
 from sinks.policy.loading import BUILT_IN, load
+from sinks.policy.windows import Windows
 from sinks.policy.worker import PolicyWorker
 from tests.faults.driver import digest
 
@@ -66,6 +70,9 @@ class Bench:
         self._due: set[str] = set()  # verdicts and signals
         self._dead_due: set[str] = set()
         self._actions_due: set[str] = set()
+        self._strikes_due: set[str] = set()
+        self._strikes: set[str] = set()
+        self._windows: dict[int, Windows] = {}  # by partition of the strikes
         self._written: set[str] = set()
         self._actions: set[str] = set()
         self._settled: set[str] = set()  # actions with an outcome
@@ -92,8 +99,11 @@ class Bench:
             if id_ in self._written:
                 self.duplicates += 1
             elif record.topic == topics.VERDICTS:
-                self._actions_due |= self._demanded(record)
+                self._judge(record)
             self._written.add(id_)
+        elif record.topic == topics.STRIKES:
+            self._strikes.add(_strike(record.key, id_))
+            self._count(record)
         elif record.topic == topics.ACTIONS:
             self._actions.add(id_)
         elif record.topic == topics.OUTCOMES:
@@ -104,9 +114,11 @@ class Bench:
         lost = {str(number) for number in acknowledged if number not in self._raw_ids}
         lost |= {f"result {id_}" for id_ in self._due - self._written}
         lost |= {f"dead letter {id_}" for id_ in self._dead_due - self._dead}
+        lost |= {f"strike {id_}" for id_ in self._strikes_due - self._strikes}
         lost |= {f"action {id_}" for id_ in self._actions_due - self._actions}
         lost |= {f"outcome of {id_}" for id_ in self._actions - self._settled - self._dead}
         invented = self._invented | {f"result {id_}" for id_ in self._written - self._due}
+        invented |= {f"strike {id_}" for id_ in self._strikes - self._strikes_due}
         invented |= {f"action {id_}" for id_ in self._actions - self._actions_due}
         invented |= {f"outcome of {id_}" for id_ in self._settled - self._actions}
         return Findings(lost, invented, set(self._altered), set(self._disordered), set(self._unrecognisable))
@@ -143,14 +155,24 @@ class Bench:
         if reading.faults:
             self._dead_due.add(reading.raw.id)
 
-    def _demanded(self, verdict: Record) -> set[str]:
-        """The ids of the actions that the policy demands for a verdict."""
-        results = asyncio.run(self._policy.handle([verdict]))
-        return {
-            dict(message.headers)["ce_id"].decode()
-            for message in results.messages
-            if message.topic == topics.ACTIONS
-        }
+    def _judge(self, verdict: Record) -> None:
+        """What the policy demands for a verdict by itself, and for whom it has to be counted."""
+        for message in asyncio.run(self._policy.handle([verdict])).messages:
+            id_ = dict(message.headers)["ce_id"].decode()
+            if message.topic == topics.ACTIONS:
+                self._actions_due.add(id_)
+            elif message.topic == topics.STRIKES:
+                self._strikes_due.add(_strike(message.key, id_))
+
+    def _count(self, strike: Record) -> None:
+        """What the policy demands with one more strike. Windows that were made anew have to come to the same."""
+        windows = self._windows.setdefault(strike.partition, Windows(SUBJECTS))
+        verdict, subject = orjson.loads(strike.value or b""), (strike.key or b"").decode()
+        self._actions_due |= {action.id for action in POLICY.count(verdict, subject, windows, now())}
+
+
+def _strike(subject: bytes | None, verdict: str) -> str:
+    return f"{verdict} for {(subject or b'').decode()}"
 
 
 def _place(topic: bytes, partition: bytes, offset: bytes) -> str:

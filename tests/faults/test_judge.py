@@ -4,7 +4,9 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
+import orjson
 import pytest
 from aiokafka import ConsumerRecord
 
@@ -18,11 +20,12 @@ from simulator.targets import example_targets
 from simulator.traffic import DEFAULT_MIX, make_feeds
 from sinks.enforce.registry import Routes
 from sinks.enforce.worker import Enforcer
+from sinks.policy.counter import Counter
 from sinks.policy.worker import PolicyWorker
 from tests.faults.driver import digest
 from tests.faults.judge import BAD_KEY, POLICY, Bench, Findings
 
-_CALLBACKS = 400
+_CALLBACKS = 800
 
 
 @dataclass
@@ -56,6 +59,10 @@ class World:
         return [self.write(*message) for message in messages]
 
 
+def _no_past(*_: object) -> NoReturn:
+    raise AssertionError("the strikes begin with the first")
+
+
 async def _made() -> World:
     """Callbacks of all sources, received, normalized, judged by the policy and carried out."""
     world, feeds = World(), make_feeds("http://localhost", example_targets(), 16, seed=7)
@@ -82,7 +89,10 @@ async def _made() -> World:
     written = world.write_all(made.messages)
     verdicts = [record for record in written if record.topic == topics.VERDICTS]
     demanded = await PolicyWorker(lambda: POLICY).handle(verdicts)
-    actions = world.write_all(demanded.messages)
+    results = world.write_all(demanded.messages)
+    strikes = [record for record in results if record.topic == topics.STRIKES]
+    results += world.write_all((await Counter(lambda: POLICY, _no_past).handle(strikes)).messages)
+    actions = [record for record in results if record.topic == topics.ACTIONS]
     routes = Routes()
     await routes.open({})
     world.write_all((await Enforcer(routes.of).handle(actions)).messages)
@@ -107,17 +117,30 @@ RAW = topics.raw("shumei_audio")
 
 def test_a_world_in_which_all_is_well_has_every_kind_of_record_and_no_fault(world: World) -> None:
     assert {record.topic for record in world.records} == {
-        topic.name
-        for topic in topics.ALL
-        if topic.name not in (topics.SESSIONS, topics.SESSION_REQUESTS, topics.STRIKES)
+        topic.name for topic in topics.ALL if topic.name not in (topics.SESSIONS, topics.SESSION_REQUESTS)
     }
     found, duplicates = world.judged()
     assert found.faults == 0, str(found)
     assert duplicates == 0
+    rules = {
+        orjson.loads(record.value or b"")["rule"]["id"]
+        for record in world.records
+        if record.topic == topics.ACTIONS
+    }
+    assert rules & {rule.id for rule in POLICY.policy.rules if rule.count}
 
 
 @pytest.mark.parametrize(
-    "topic", [RAW, topics.VERDICTS, topics.SIGNALS, topics.ACTIONS, topics.OUTCOMES, topics.DEAD_LETTERS]
+    "topic",
+    [
+        RAW,
+        topics.VERDICTS,
+        topics.SIGNALS,
+        topics.STRIKES,
+        topics.ACTIONS,
+        topics.OUTCOMES,
+        topics.DEAD_LETTERS,
+    ],
 )
 def test_a_record_that_is_not_there_is_lost(world: World, topic: str) -> None:
     world.records.remove(world.pick(topic, 1))
