@@ -5,13 +5,16 @@ everything: a rule that names neither `decision` nor `severity` does not match a
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeAlias
+from zoneinfo import ZoneInfo
 
 import orjson
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -19,6 +22,7 @@ from pydantic import (
     Field,
     Tag,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
 
@@ -31,6 +35,9 @@ _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd])")
 _LONGEST = 3650 * 86400.0
 LONGEST_WITHIN = 86400.0
 """Seconds; with the lateness it stays below the retention of the strikes' topic."""
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
+DAY = 24 * 60
+"""Minutes."""
 
 TargetKind = Literal["user", "room", "account", "session"]
 _PERSON: tuple[TargetKind, ...] = ("user", "account")
@@ -85,8 +92,40 @@ def _one_or_many(value: Any) -> Any:
     return _filled(value) if isinstance(value, list | tuple) else (value,)
 
 
+def _minutes(text: Any) -> int:
+    found = _CLOCK.fullmatch(text) if isinstance(text, str) else None
+    if not found:
+        # Without quotes YAML reads 22:00 as the number 1320.
+        raise ValueError('a time of day in quotes is due: "06:30" or "22:00", "24:00" at most')
+    return int(found[1]) * 60 + int(found[2]) if found[1] else DAY
+
+
+def _zone(text: Any) -> Any:
+    try:
+        ZoneInfo(text)
+    except (OSError, TypeError, ValueError):
+        raise ValueError("a time zone is due, such as Asia/Shanghai or UTC") from None
+    return text
+
+
+def _within(length: float) -> float:
+    if length > LONGEST_WITHIN:
+        raise ValueError("at most 1d is due: windows are rebuilt from two days of strikes")
+    return length
+
+
 _Many = BeforeValidator(_one_or_many)
-Seconds = Annotated[float, BeforeValidator(seconds)]
+Seconds = Annotated[
+    float,
+    BeforeValidator(seconds),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["90s", "10m", "2h"]}),
+]
+Within = Annotated[Seconds, AfterValidator(_within)]
+Minutes = Annotated[
+    int,
+    BeforeValidator(_minutes),
+    WithJsonSchema({"type": "string", "pattern": f"^({_CLOCK.pattern})$", "examples": ["22:00", "06:30"]}),
+]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 
 
@@ -111,8 +150,40 @@ Severities: TypeAlias = Annotated[
 ]
 
 
+class ListFile(_Model):
+    """Ids from files, one a line, found from the folder of the policy file."""
+
+    file: Annotated[tuple[Text, ...], _Many]
+
+
+Ids: TypeAlias = Annotated[
+    Annotated[ListFile, Tag(RANGE)] | Annotated[tuple[Text, ...], _Many, Tag(LIST)],
+    Discriminator(lambda value: RANGE if isinstance(value, dict | ListFile) else LIST),
+]
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class TimeOfDay(_Model):
+    """From one time of day to another, in one time zone; over midnight when `to` is the earlier one. `days` are those
+    on which the time begins. Both are minutes since midnight once read."""
+
+    begin: Annotated[Minutes, Field(alias="from")] = 0
+    to: Minutes = DAY
+    timezone: Annotated[str, BeforeValidator(_zone)]
+    days: Annotated[tuple[Weekday, ...] | None, _Many] = None
+
+    @field_validator("to")
+    @classmethod
+    def _long(cls, to: int, info: ValidationInfo) -> int:
+        if to == info.data.get("begin"):
+            raise ValueError("from and to are the same; leave both out for the whole day")
+        return to
+
+
 class Match(_Model):
-    """Conditions on a verdict. `room` takes shell patterns (`live-*`); `degraded` is a fail-safe verdict."""
+    """Conditions on a verdict. `room` takes shell patterns (`live-*`); `user` and `account` are exact ids; `degraded`
+    is a fail-safe verdict; `time` is that of `occurred_at`."""
 
     severity: Severities | None = None
     decision: Annotated[tuple[Decision, ...] | None, _Many] = None
@@ -123,6 +194,9 @@ class Match(_Model):
     tenant: Annotated[tuple[Text, ...] | None, _Many] = None
     room: Annotated[tuple[Text, ...] | None, _Many] = None
     degraded: bool | None = None
+    user: Ids | None = None
+    account: Ids | None = None
+    time: TimeOfDay | None = None
 
 
 class Then(_Model):
@@ -156,16 +230,22 @@ class Count(_Model):
     segment, or of one vendor, count once; `source` makes it an agreement of vendors."""
 
     at_least: Annotated[int, Field(ge=1, le=MOST_ASKED)]
-    within: Seconds
+    within: Within
     per: Literal["user", "account", "room"] = "user"
     distinct: Literal["segment", "source"] | None = None
 
-    @field_validator("within")
-    @classmethod
-    def _rebuildable(cls, within: float) -> float:
-        if within > LONGEST_WITHIN:
-            raise ValueError("at most 1d is due: windows are rebuilt from two days of strikes")
-        return within
+
+class Agreement(_Model):
+    """So many vendors that match the same subject: a count of distinct sources, in other words."""
+
+    sources: Annotated[int, Field(ge=2, le=len(Source))] = 2
+    within: Within
+    per: Literal["user", "room"] = "room"
+
+    def count(self) -> Count:
+        return Count.model_construct(
+            at_least=self.sources, within=self.within, per=self.per, distinct="source"
+        )
 
 
 class Step(_Model):
@@ -175,22 +255,41 @@ class Step(_Model):
     then: Annotated[tuple[Then, ...], BeforeValidator(_filled)]
 
 
+_COUNTED = {"id", "match", "unless", "rollout", "count"}
+
+
+def _conditional(exception: Match) -> Match:
+    if not exception.model_fields_set:
+        raise ValueError("an exception without a condition would except everything")
+    return exception
+
+
 class Rule(_Model):
-    """`stop`: no later rule sees a verdict that this one matched. A shadow rule never stops: trying it out must not
-    change what is enforced."""
+    """`unless`: exceptions, each a match of its own. `rollout`: the percentage of people, or of rooms where nobody is
+    named, that it is for. `priority`: the higher, the earlier it is tried. `stop`: no later rule sees a verdict that
+    this one matched. A shadow rule never stops: trying it out must not change what is enforced."""
 
     id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
     description: Text | None = None
     match: Match
+    unless: tuple[Annotated[Match, AfterValidator(_conditional)], ...] = ()
     then: Annotated[tuple[Then, ...], BeforeValidator(_filled)]
     mode: Literal["enforce", "shadow"] = "enforce"
+    rollout: Annotated[float, Field(ge=0, le=100)] = 100.0
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
     stop: bool = False
-    count: Count | None = None
+    # Left out of the content: what it says is in `count`.
+    agreement: Annotated[Agreement | None, Field(exclude=True)] = None
+    count: Annotated[Count | None, Field(validate_default=True)] = None
     ladder: tuple[Step, ...] = ()
 
     @field_validator("count")
     @classmethod
     def _going_on(cls, count: Count | None, info: ValidationInfo) -> Count | None:
+        if agreement := info.data.get("agreement"):
+            if count:
+                raise ValueError("count and agreement exclude each other")
+            count = agreement.count()
         if count and info.data.get("stop"):
             raise ValueError("a rule that counts cannot stop: whether it acts is known only later")
         return count
@@ -208,8 +307,9 @@ class Rule(_Model):
 
     @property
     def window(self) -> str:
-        """What is counted: the same name as long as neither conditions nor count of the rule change."""
-        content = self.model_dump(mode="json", include={"id", "match", "count"}, exclude_defaults=True)
+        """What is counted: the same name as long as neither conditions nor count of the rule change. The content of a
+        list file is not part of it: who comes onto a list is counted from then on."""
+        content = self.model_dump(mode="json", include=_COUNTED, exclude_defaults=True)
         return orjson.dumps(content, option=orjson.OPT_SORT_KEYS).decode()
 
     def demands(self, number: int) -> tuple[Then, ...]:
@@ -226,16 +326,26 @@ class PolicyFile(_Model):
     rules: tuple[Rule, ...]
 
 
+Lists: TypeAlias = Mapping[str, frozenset[str]]
+"""The ids in each list file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Rules that are known to be good; `version` is their content hash, which every action carries."""
+    """Rules that are known to be good, in the order in which they are tried; `version` is the hash of their content and
+    that of their `lists`, which every action carries."""
 
     rules: tuple[Rule, ...]
     version: str
+    lists: Lists = field(default_factory=dict)
 
     @classmethod
-    def of(cls, file: PolicyFile) -> "Policy":
+    def of(cls, file: PolicyFile, lists: Lists | None = None) -> "Policy":
+        """`lists` has every file that the rules name."""
         # Defaults are left out: a field that a later version adds does not change the version of today's files.
         content = file.model_dump(mode="json", exclude_defaults=True)
+        if lists:
+            content["lists"] = {name: sorted(ids) for name, ids in lists.items()}
         canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-        return cls(file.rules, blake2b(canonical, digest_size=6).hexdigest())
+        version = blake2b(canonical, digest_size=6).hexdigest()
+        return cls(tuple(sorted(file.rules, key=lambda rule: -rule.priority)), version, lists or {})

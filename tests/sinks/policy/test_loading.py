@@ -4,7 +4,8 @@ from textwrap import dedent
 import pytest
 
 from moderato.errors import Fatal
-from sinks.policy.loading import BUILT_IN, _nodes, load
+from sinks.policy.faults import _nodes
+from sinks.policy.loading import BUILT_IN, load
 
 BAD = """\
 rules:
@@ -43,7 +44,7 @@ def test_a_file_with_many_faults_lists_them_all_with_line_place_and_suggestion(t
         "3:13: rules.0.match.severity.at_least: this field is missing",
         "3:24: rules.0.match.severity.at_leest: unknown field; did you mean 'at_least'? (there are: at_least)",
         "3:41: rules.0.match.catgory: unknown field; did you mean 'category'? (there are: severity, decision,"
-        " category, source, judge, media, tenant, room, degraded)",
+        " category, source, judge, media, tenant, room, degraded, user, account, time)",
         "3:57: rules.0.match.decision.0: 'blok' is not known here; did you mean 'block'? (there are: pass, review,"
         " block)",
         "3:88: rules.0.match.media.1: 'vidio' is not known here; did you mean 'audio'? (there are: audio, image,"
