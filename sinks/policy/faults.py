@@ -35,6 +35,7 @@ _MESSAGES = {
     "string_too_short": "the text is empty",
     "string_pattern_mismatch": "1 to 63 characters of A-Z a-z 0-9 . _ - are due, beginning with a letter or a digit",
 }
+_BOUNDS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
 
 
 class Document:
@@ -104,6 +105,9 @@ def _message(fault: ErrorDetails, model: type[BaseModel]) -> str:
         word = fault["input"]
         known = re.findall(r"'([^']*)'", context["expected"])
         return f"{shown(word)} is not known here{_hint(word, known)}"
+    if kind in _BOUNDS:
+        words, bound = _BOUNDS[kind]
+        return f"{words} {context[bound]:g} is due"
     return _MESSAGES.get(kind) or fault["msg"].removeprefix("Value error, ")
 
 

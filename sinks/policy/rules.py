@@ -4,13 +4,14 @@ A field that a rule does not name matches anything; all named ones must match. O
 everything: a rule that names neither `decision` nor `severity` does not match a pass.
 """
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeAlias
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import orjson
 from pydantic import (
@@ -103,8 +104,10 @@ def _minutes(text: Any) -> int:
 def _zone(text: Any) -> Any:
     try:
         ZoneInfo(text)
-    except (OSError, TypeError, ValueError):
-        raise ValueError("a time zone is due, such as Asia/Shanghai or UTC") from None
+    except (KeyError, OSError, TypeError, ValueError):
+        near = difflib.get_close_matches(str(text), sorted(available_timezones()), n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else ", such as Asia/Shanghai or UTC"
+        raise ValueError(f"a time zone is due{meant}") from None
     return text
 
 
@@ -283,16 +286,20 @@ class Rule(_Model):
     count: Annotated[Count | None, Field(validate_default=True)] = None
     ladder: tuple[Step, ...] = ()
 
+    @field_validator("agreement", "count")
+    @classmethod
+    def _going_on(cls, counted: Agreement | Count | None, info: ValidationInfo) -> Agreement | Count | None:
+        if counted and info.data.get("stop"):
+            raise ValueError("a rule that counts cannot stop: whether it acts is known only later")
+        return counted
+
     @field_validator("count")
     @classmethod
-    def _going_on(cls, count: Count | None, info: ValidationInfo) -> Count | None:
-        if agreement := info.data.get("agreement"):
-            if count:
-                raise ValueError("count and agreement exclude each other")
-            count = agreement.count()
-        if count and info.data.get("stop"):
-            raise ValueError("a rule that counts cannot stop: whether it acts is known only later")
-        return count
+    def _agreed(cls, count: Count | None, info: ValidationInfo) -> Count | None:
+        agreement = info.data.get("agreement")
+        if agreement and count:
+            raise ValueError("count and agreement exclude each other")
+        return agreement.count() if agreement else count
 
     @field_validator("ladder")
     @classmethod

@@ -35,9 +35,9 @@ def main() -> None:
     parser.add_argument("--passed", type=float, default=0.9, help="share of passes, 0 to 1")
     options = parser.parse_args()
     chance = random.Random(1)
-    evaluator = Evaluator(
-        Policy.of(PolicyFile.model_validate({"rules": [_rule(number) for number in range(options.rules)]}))
-    )
+    file = PolicyFile.model_validate({"rules": [_rule(number) for number in range(options.rules)]})
+    moderators = frozenset(f"u-{number}" for number in range(0, 1_000_000, 10))
+    evaluator = Evaluator(Policy.of(file, {"moderators.txt": moderators}))
     records = [_record(number, chance, options.passed) for number in range(options.records)]
     done, cpu = asyncio.run(_run(PolicyWorker(lambda: evaluator, clock=lambda: NOW), records))
     for name, value in (
@@ -78,6 +78,10 @@ def _rule(number: int) -> dict[str, Any]:
         match |= {"tenant": f"t-{number % 20}"} if number % 3 else {"room": f"kind-{number % 20}-*"}
     if number % 10 == 9:
         rule["count"] = {"at_least": 3, "within": "10m"}
+    if number % 10 == 7:
+        rule |= {"unless": [{"user": {"file": "moderators.txt"}}], "rollout": 50}
+    if number % 10 == 8:
+        match["time"] = {"from": "22:00", "to": "06:00", "timezone": "Asia/Shanghai"}
     return rule | {"match": match}
 
 
