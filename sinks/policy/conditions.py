@@ -60,7 +60,7 @@ def of_rest(match: Match, lists: Lists) -> Iterator[Condition]:
         yield Condition("degraded", _degraded(match.degraded))
     for name in ("user", "account"):
         if (ids := getattr(match, name)) is not None:
-            yield Condition(name, _optional_member(name, _ids(ids, lists)))
+            yield Condition(name, _optional_member(name, ids_in(ids, lists)))
     if match.room is not None:
         yield Condition("room", _pattern("room", match.room))
     if match.time is not None:
@@ -115,7 +115,8 @@ def _not_all(tests: list[Holds]) -> Holds:
     return lambda verdict: not all(holds(verdict) for holds in tests)
 
 
-def _ids(ids: Ids, lists: Lists) -> frozenset[str]:
+def ids_in(ids: Ids, lists: Lists) -> frozenset[str]:
+    """All of them, those of its files included."""
     return (
         frozenset().union(*(lists[name] for name in ids.file))
         if isinstance(ids, ListFile)

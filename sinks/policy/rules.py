@@ -21,11 +21,14 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    GetJsonSchemaHandler,
     Tag,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from moderato.records import ActionType, Category, Decision, Judge, Media, Severity
 from moderato.sources import Source
@@ -117,7 +120,20 @@ def _within(length: float) -> float:
     return length
 
 
-_Many = BeforeValidator(_one_or_many)
+@dataclass(frozen=True, slots=True)
+class _OneOrMany(BeforeValidator):
+    """Takes a single value for a list of one, and says so to editors."""
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core)
+        array = next((each for each in schema.get("anyOf", ()) if each["type"] == "array"), schema)
+        return {"anyOf": [array["items"], array | {"minItems": 1}]}
+
+
+_Many = _OneOrMany(_one_or_many)
+Filled = BeforeValidator(_filled)
 Seconds = Annotated[
     float,
     BeforeValidator(seconds),
@@ -132,11 +148,13 @@ Minutes = Annotated[
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 
 
-class _Model(BaseModel):
+class Model(BaseModel):
+    """What a file says: nothing else may stand in it."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class AtLeast(_Model):
+class AtLeast(Model):
     """This severity and every graver one, those included that a later version may add."""
 
     at_least: Severity
@@ -153,7 +171,7 @@ Severities: TypeAlias = Annotated[
 ]
 
 
-class ListFile(_Model):
+class ListFile(Model):
     """Ids from files, one a line, found from the folder of the policy file."""
 
     file: Annotated[tuple[Text, ...], _Many]
@@ -167,7 +185,7 @@ Ids: TypeAlias = Annotated[
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
-class TimeOfDay(_Model):
+class TimeOfDay(Model):
     """From one time of day to another, in one time zone; over midnight when `to` is the earlier one. `days` are those
     on which the time begins. Both are minutes since midnight once read."""
 
@@ -184,7 +202,7 @@ class TimeOfDay(_Model):
         return to
 
 
-class Match(_Model):
+class Match(Model):
     """Conditions on a verdict. `room` takes shell patterns (`live-*`); `user` and `account` are exact ids; `degraded`
     is a fail-safe verdict; `time` is that of `occurred_at`."""
 
@@ -202,7 +220,7 @@ class Match(_Model):
     time: TimeOfDay | None = None
 
 
-class Then(_Model):
+class Then(Model):
     """One action that a rule demands. `duration` and `max_age` are seconds once read."""
 
     action: Demandable
@@ -228,7 +246,7 @@ class Then(_Model):
         return duration
 
 
-class Count(_Model):
+class Count(Model):
     """How often a rule has to match the same subject. `distinct`: what must differ, so that several verdicts on one
     segment, or of one vendor, count once; `source` makes it an agreement of vendors."""
 
@@ -238,7 +256,7 @@ class Count(_Model):
     distinct: Literal["segment", "source"] | None = None
 
 
-class Agreement(_Model):
+class Agreement(Model):
     """So many vendors that match the same subject: a count of distinct sources, in other words."""
 
     sources: Annotated[int, Field(ge=2, le=len(Source))] = 2
@@ -251,11 +269,11 @@ class Agreement(_Model):
         )
 
 
-class Step(_Model):
+class Step(Model):
     """One rung of a ladder: from `at_least` on, `then` takes the place of what stands before it."""
 
     at_least: Annotated[int, Field(ge=2, le=MOST_ASKED)]
-    then: Annotated[tuple[Then, ...], BeforeValidator(_filled)]
+    then: Annotated[tuple[Then, ...], Filled]
 
 
 _COUNTED = {"id", "match", "unless", "rollout", "count"}
@@ -267,7 +285,7 @@ def _conditional(exception: Match) -> Match:
     return exception
 
 
-class Rule(_Model):
+class Rule(Model):
     """`unless`: exceptions, each a match of its own. `rollout`: the percentage of people, or of rooms where nobody is
     named, that it is for. `priority`: the higher, the earlier it is tried. `stop`: no later rule sees a verdict that
     this one matched. A shadow rule never stops: trying it out must not change what is enforced."""
@@ -276,7 +294,7 @@ class Rule(_Model):
     description: Text | None = None
     match: Match
     unless: tuple[Annotated[Match, AfterValidator(_conditional)], ...] = ()
-    then: Annotated[tuple[Then, ...], BeforeValidator(_filled)]
+    then: Annotated[tuple[Then, ...], Filled]
     mode: Literal["enforce", "shadow"] = "enforce"
     rollout: Annotated[float, Field(ge=0, le=100)] = 100.0
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
@@ -327,7 +345,7 @@ class Rule(_Model):
         return reached[-1] if reached else self.then
 
 
-class PolicyFile(_Model):
+class PolicyFile(Model):
     """The top of a policy file."""
 
     rules: tuple[Rule, ...]
