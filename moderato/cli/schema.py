@@ -27,8 +27,8 @@ def schema(
         ),
     ] = None,
 ) -> int:
-    """Print, write or check the JSON Schemas of the records and of the policy's files, the AsyncAPI document of the topics and the OpenAPI
-    document of the API.
+    """Print, write or check the JSON Schemas of the records and of the policy's files, the AsyncAPI document of the
+    topics and the OpenAPI document of the API.
 
     Without an option one JSON object with all of them goes to stdout."""
     from moderato.errors import Fatal

@@ -37,7 +37,9 @@ def _named(value: Any) -> Any:
 class _Named(BeforeValidator):
     """Takes the name of an action for one of which nothing more is asked, and says so to editors."""
 
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         return {"anyOf": [{"enum": list(TARGETS)}, handler(core)]}
 
 
@@ -138,10 +140,15 @@ def further_faults(data: dict[str, Any]) -> Iterator[Fault]:
     """Verdicts of which nobody can tell how grave they are."""
     for number, case in enumerate(list_in(data, "cases")):
         for place, verdict in enumerate(list_in(case, "verdicts")):
-            given = [each for each in (data.get("given"), case.get("given"), verdict) if isinstance(each, dict)]
+            given = [
+                each for each in (data.get("given"), case.get("given"), verdict) if isinstance(each, dict)
+            ]
             said: dict[str, Any] = {name: value for each in given for name, value in each.items()}
             if "severity" not in said and said.get("decision") != Decision.PASS:
-                yield ("cases", number, "verdicts", place), "severity is missing here, in the case and at the top"
+                yield (
+                    ("cases", number, "verdicts", place),
+                    "severity is missing here, in the case and at the top",
+                )
 
 
 def differences(policy: Policy, file: CaseFile) -> Iterator[Difference]:
