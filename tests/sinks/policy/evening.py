@@ -58,7 +58,7 @@ def evening() -> tuple[bytes, ...]:
 
 
 def done_by(policy: Path) -> Counter[tuple[str, str]]:
-    """The actions that a policy demands of the evening, by rule and type; repetitions, which have the same id, count once."""
+    """What a policy demands of the evening, by rule and type; a repetition has the same id and counts once."""
     player = Player(load(policy))
     demanded: dict[str, tuple[str, str]] = {}
     for text in evening():
