@@ -13,6 +13,7 @@ from moderato.cli import (
     dlq,
     doctor,
     explain,
+    policy,
     replay,
     run,
     schema,
@@ -64,6 +65,7 @@ app.command("ledger")(balance.ledger)
 app.command("simulate")(simulate.simulate)
 app.command("doctor")(doctor.doctor)
 app.command("schema")(schema.schema)
+app.add_typer(policy.app, name="policy")
 app.add_typer(session.app, name="session")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")

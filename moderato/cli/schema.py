@@ -27,8 +27,8 @@ def schema(
         ),
     ] = None,
 ) -> int:
-    """Print, write or check the JSON Schemas of the records, the AsyncAPI document of the topics and the OpenAPI
-    document of the API.
+    """Print, write or check the JSON Schemas of the records and of the policy's files, the AsyncAPI document of the
+    topics and the OpenAPI document of the API.
 
     Without an option one JSON object with all of them goes to stdout."""
     from moderato.errors import Fatal
@@ -49,8 +49,10 @@ def files() -> dict[str, str]:
     from ingest.sessions import described
     from moderato import asyncapi, schemas
     from moderato.api.document import document
+    from sinks.policy.schemas import file_schemas
 
-    documents = {f"schemas/{kind}.json": _json(each) for kind, each in schemas.record_schemas().items()}
+    found = schemas.record_schemas() | file_schemas()
+    documents = {f"schemas/{kind}.json": _json(each) for kind, each in found.items()}
     openapi = document(described.OPERATIONS, described.schemas())
     return documents | {"asyncapi.json": _json(asyncapi.document()), "openapi.json": _json(openapi)}
 

@@ -31,7 +31,7 @@ class Evaluator:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self._matcher = Matcher(policy.rules)
+        self._matcher = Matcher(policy)
         counted = [rule for rule in policy.rules if rule.count]
         self._windows = {rule.id: rule.window for rule in counted}
         self.windows = frozenset(self._windows.values())

@@ -1,16 +1,20 @@
-"""A policy file that is looked at again and again: a good one takes effect, a bad one never does."""
+"""A policy file and its lists, looked at again and again: a good one takes effect, a bad one never does."""
 
 import asyncio
+from hashlib import blake2b
 from pathlib import Path
+from typing import TypeAlias
 
 import structlog
 
 from moderato import metrics
 from moderato.errors import Fatal
 from sinks.policy.evaluate import Evaluator
-from sinks.policy.loading import load
+from sinks.policy.loading import list_path, load
 
 log = structlog.get_logger(__name__)
+
+_Seen: TypeAlias = tuple[bytes | None, tuple[bytes, ...]]
 
 _PERIOD = 2.0  # seconds between two looks
 
@@ -20,8 +24,8 @@ class LivePolicy:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen = _content(path)
         self.evaluator = Evaluator(load(path))
+        self._seen: _Seen | None = None
         self.refused: str | None = None
         """Why the file as it is now is not in effect, one line a fault."""
         metrics.POLICY_REFUSED.set(0)
@@ -33,21 +37,34 @@ class LivePolicy:
             await asyncio.to_thread(self.look)
 
     def look(self) -> None:
-        """Takes the file over when it has changed and is good."""
-        content = _content(self._path)
-        if content == self._seen:
+        """Takes the file over when it or one of its lists has changed and all are good."""
+        seen = (_content(self._path), self._lists())
+        # A list that was missing may come at any time, and a file that is refused does not say where it is.
+        if seen == self._seen and self.refused is None:
             return
-        self._seen = content
         try:
             evaluator = Evaluator(load(self._path))
         except Fatal as fault:
-            self.refused = str(fault)
-            metrics.POLICY_REFUSED.set(1)
-            log.error("policy_refused", faults=self.refused.splitlines(), stays=self.evaluator.policy.version)
+            self._refuse(str(fault))
             return
-        self.evaluator, self.refused = evaluator, None
+        policy, before = evaluator.policy, self.evaluator.policy
+        # Lists that are new were not looked at before they were read: the next look reads them once more.
+        self._seen = seen if policy.lists.keys() == before.lists.keys() else None
+        self.refused = None
         metrics.POLICY_REFUSED.set(0)
-        log.info("policy_loaded", version=evaluator.policy.version, rules=len(evaluator.policy.rules))
+        if policy.version != before.version:
+            self.evaluator = evaluator
+            log.info("policy_loaded", version=policy.version, rules=len(policy.rules))
+
+    def _refuse(self, faults: str) -> None:
+        if faults != self.refused:
+            self.refused = faults
+            metrics.POLICY_REFUSED.set(1)
+            log.error("policy_refused", faults=faults.splitlines(), stays=self.evaluator.policy.version)
+
+    def _lists(self) -> tuple[bytes, ...]:
+        paths = (list_path(self._path, name) for name in sorted(self.evaluator.policy.lists))
+        return tuple(blake2b(_content(path) or b"").digest() for path in paths)
 
 
 def _content(path: Path) -> bytes | None:

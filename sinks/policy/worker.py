@@ -21,7 +21,7 @@ from sinks.policy.results import Demanded, action_message, results_of
 
 NAME = "policy"
 
-_REQUIRED = (
+REQUIRED = (
     "id",
     "source",
     "tenant",
@@ -105,7 +105,7 @@ class PolicyWorker:
 
 def _messages(evaluator: Evaluator, record: Record, at: str, demanded: Demanded) -> list[tuple[str, Message]]:
     event, verdict = opened(record, "verdict")
-    require_texts(verdict, _REQUIRED)
+    require_texts(verdict, REQUIRED)
     actions, subjects = evaluator.evaluate(verdict, at), evaluator.subjects(verdict)
     if not actions and not subjects:
         return []

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from moderato.errors import Poison
 from moderato.records import Action, RuleRef, Target
 from sinks.policy.evaluate import Evaluator
+from sinks.policy.rules import Policy, PolicyFile
 from tests.sinks.policy.support import policy, rule
 from tests.sinks.support import NOW, verdict
 
@@ -166,6 +167,9 @@ def test_targets_that_turn_out_to_be_the_same_are_hit_once() -> None:
         {"room": "lounge-*"},
         {"room": ["hall", "lounge-[5-9]"]},
         {"degraded": False},
+        {"user": "u-42"},
+        {"user": ["u-1", "u-42"], "account": "acc-9"},
+        {"time": {"from": "15:00", "to": "17:00", "timezone": "Asia/Shanghai"}},
         {},
     ],
 )
@@ -187,6 +191,9 @@ def test_a_rule_matches_when_all_that_it_names_fits(match: dict[str, Any]) -> No
         {"room": "ounge"},
         {"degraded": True},
         {"category": "politics", "media": "image"},
+        {"user": "U-42"},
+        {"account": ["acc-8", "u-42"]},
+        {"time": {"from": "15:00", "to": "17:00", "timezone": "UTC"}},
     ],
 )
 def test_a_rule_does_not_match_when_one_thing_that_it_names_differs(match: dict[str, Any]) -> None:
@@ -220,6 +227,144 @@ def test_a_shadow_rule_never_stops_what_is_enforced() -> None:
         ("trial", "shadow"),
         ("real", "enforce"),
     ]
+
+
+# --- Lists, exceptions, times of day, shares of people --------------------------------------------------------------
+
+
+def listed(names: list[str], **ids: set[str]) -> Evaluator:
+    file = PolicyFile.model_validate({"rules": [rule("r", {"user": {"file": names}})]})
+    lists = {f"{name}.txt": frozenset(found) for name, found in ids.items()}
+    return Evaluator(Policy.of(file, lists))
+
+
+def test_a_list_file_holds_those_who_are_in_it_and_nobody_else() -> None:
+    evaluator = listed(["one.txt", "two.txt"], one={"u-42"}, two={"u-43"})
+    found = [bool(evaluator.evaluate(verdict(user=user), NOW)) for user in ("u-42", "u-43", "u-4", None, "")]
+    assert found == [True, True, False, False, False]
+
+
+def test_an_exception_is_a_match_of_its_own_and_one_is_enough() -> None:
+    rules = [rule("r", {}, unless=[{"user": "u-1", "room": "lounge-7"}, {"category": "ad"}])]
+    assert fired(rules) == ["r"]
+    assert fired(rules, user="u-1") == []
+    assert fired(rules, user="u-1", room="hall") == ["r"]
+    assert fired(rules, category="ad") == []
+
+
+def test_an_exception_holds_for_a_pass_that_the_rule_names() -> None:
+    a_pass = {"decision": "pass", "severity": "none", "severity_level": 0, "category": "none"}
+    rules = [rule("r", {"decision": "pass"}, unless=[{"room": "lounge-*"}])]
+    assert fired(rules, **a_pass) == []
+    assert fired(rules, **a_pass, room="hall") == ["r"]
+
+
+NIGHT = {"from": "22:00", "to": "06:00", "timezone": "Asia/Shanghai"}
+
+
+@pytest.mark.parametrize(
+    ("time", "utc", "holds"),
+    [
+        (NIGHT, "2026-11-21T13:59:59.999Z", False),
+        (NIGHT, "2026-11-21T14:00:00.000Z", True),
+        (NIGHT, "2026-11-21T21:59:59.000Z", True),
+        (NIGHT, "2026-11-21T22:00:00.000Z", False),
+        # Friday night, that is until Saturday morning, and not the morning of Friday.
+        (NIGHT | {"days": "fri"}, "2026-11-20T14:00:00Z", True),
+        (NIGHT | {"days": "fri"}, "2026-11-20T21:00:00Z", True),
+        (NIGHT | {"days": "fri"}, "2026-11-19T21:00:00Z", False),
+        (NIGHT | {"days": "fri"}, "2026-11-21T15:00:00Z", False),
+        (NIGHT | {"days": ["sun", "mon"]}, "2026-11-22T21:00:00Z", True),
+        (NIGHT | {"days": ["mon"]}, "2026-11-22T21:00:00Z", False),
+        # Whole days, in the place's own days.
+        ({"days": ["sat", "sun"], "timezone": "Asia/Shanghai"}, "2026-11-20T16:00:00Z", True),
+        ({"days": ["sat", "sun"], "timezone": "Asia/Shanghai"}, "2026-11-22T16:00:00Z", False),
+        ({"from": "23:00", "timezone": "UTC"}, "2026-11-21T23:59:59Z", True),
+        ({"from": "23:00", "to": "00:00", "timezone": "UTC"}, "2026-11-21T23:59:59Z", True),
+        ({"from": "23:00", "to": "00:00", "timezone": "UTC"}, "2026-11-22T00:00:00Z", False),
+        ({"to": "24:00", "timezone": "UTC"}, "2026-11-22T00:00:00Z", True),
+        # 02:30 comes twice when the clocks go back, and both are before three.
+        ({"from": "02:00", "to": "03:00", "timezone": "Europe/Berlin"}, "2026-10-25T00:30:00Z", True),
+        ({"from": "02:00", "to": "03:00", "timezone": "Europe/Berlin"}, "2026-10-25T01:30:00Z", True),
+        ({"from": "02:00", "to": "03:00", "timezone": "Europe/Berlin"}, "2026-10-25T02:00:00Z", False),
+    ],
+)
+def test_the_time_of_day_is_that_of_the_place_when_it_happened(
+    time: dict[str, Any], utc: str, holds: bool
+) -> None:
+    assert fired([rule("r", {"time": time})], occurred_at=utc) == ["r"] * holds
+
+
+@given(st.integers(0, 1440), st.integers(0, 1440), st.integers(0, 1439), st.integers(0, 6))
+def test_a_time_of_day_and_the_rest_of_the_day_make_the_whole(
+    begin: int, end: int, minute: int, day: int
+) -> None:
+    if begin % 1440 == end % 1440:
+        return
+
+    def clock(minutes: int) -> str:
+        return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+    rules = [
+        rule(name, {"time": {"from": clock(first % 1440), "to": clock(last), "timezone": "UTC"}})
+        for name, first, last in (("in", begin, end), ("out", end, begin))
+    ]
+    at = f"2026-11-{16 + day}T{clock(minute)}:30Z"
+    assert len(fired(rules, occurred_at=at)) == 1
+
+
+def test_a_time_of_day_that_cannot_be_told_is_poison() -> None:
+    with pytest.raises(Poison, match="occurred_at 'soon' is not a time"):
+        fired([rule("r", {"time": NIGHT})], occurred_at="soon")
+
+
+def admitted(percent: float, users: range, **more: Any) -> set[int]:
+    evaluator = Evaluator(policy(rule("r", {}, rollout=percent, **more)))
+    return {user for user in users if evaluator.evaluate(verdict(user=f"u-{user}"), NOW)}
+
+
+def test_a_rollout_is_for_its_share_of_people_and_the_same_ones_when_it_grows() -> None:
+    everybody = range(4000)
+    few, more, all_of_them, nobody = (admitted(percent, everybody) for percent in (25, 50, 100, 0))
+    assert few < more < all_of_them == set(everybody)
+    assert not nobody
+    assert abs(len(few) - 1000) < 150
+    assert abs(len(more) - 2000) < 150
+
+
+def test_another_rule_tries_other_people() -> None:
+    both = Evaluator(policy(rule("a", {}, rollout=50), rule("b", {}, rollout=50)))
+    found = {
+        tuple(action.rule.id for action in both.evaluate(verdict(user=f"u-{user}"), NOW))
+        for user in range(100)
+    }
+    assert found == {(), ("a",), ("b",), ("a", "b")}
+
+
+def test_where_nobody_is_named_a_room_is_in_or_out_as_a_whole() -> None:
+    evaluator = Evaluator(policy(rule("r", {}, rollout=50)))
+    found = {
+        room: {
+            bool(evaluator.evaluate(verdict(user=None, room=f"room-{room}", id=f"v-{number}"), NOW))
+            for number in range(5)
+        }
+        for room in range(50)
+    }
+    assert all(len(each) == 1 for each in found.values())
+    assert {True} in found.values()
+    assert {False} in found.values()
+
+
+def test_a_counted_rule_is_rolled_out_to_what_it_counts() -> None:
+    counted = rule("r", {}, rollout=50, count={"at_least": 1, "within": "1m", "per": "room"})
+    evaluator = Evaluator(policy(counted))
+    found = {
+        room: {bool(evaluator.subjects(verdict(user=f"u-{user}", room=f"room-{room}"))) for user in range(5)}
+        for room in range(50)
+    }
+    assert all(len(each) == 1 for each in found.values())
+    assert {True} in found.values()
+    assert {False} in found.values()
 
 
 # --- Words from a later version --------------------------------------------------------------------------------------
@@ -259,6 +404,7 @@ _WORDS = {
     "media": ["audio", "image"],
     "tenant": ["acme", "umbrella"],
     "room": ["a*", "?b", "ab", "[ab]c"],
+    "user": ["u", "v"],
 }
 _severities = st.sampled_from(list(_LEVELS)[:5])
 _matches = st.fixed_dictionaries(
@@ -274,9 +420,14 @@ _matches = st.fixed_dictionaries(
 _thens = st.lists(
     st.sampled_from(["kick", "close_room", "stop_session", "review", "notify"]), min_size=1, unique=True
 )
-_policies = st.lists(
-    st.tuples(_matches, _thens, st.sampled_from(["enforce", "shadow"]), st.booleans()), max_size=6
+_more = st.fixed_dictionaries(
+    {"mode": st.sampled_from(["enforce", "shadow"]), "stop": st.booleans()},
+    optional={
+        "priority": st.integers(-2, 2),
+        "unless": st.lists(_matches.filter(bool), max_size=2),
+    },
 )
+_policies = st.lists(st.tuples(_matches, _thens, _more), max_size=6)
 _verdicts = st.fixed_dictionaries(
     {
         "severity": st.sampled_from(list(_LEVELS)),
@@ -285,7 +436,11 @@ _verdicts = st.fixed_dictionaries(
         "user": st.sampled_from([None, "u"]),
         "session_id": st.sampled_from([None, "s"]),
     }
-    | {name: st.sampled_from([*words, "new"]) for name, words in _WORDS.items() if name != "room"}
+    | {
+        name: st.sampled_from([*words, "new"])
+        for name, words in _WORDS.items()
+        if name not in ("room", "user")
+    }
 )
 
 
@@ -293,9 +448,15 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _naively_matches(match: dict[str, Any], found: dict[str, Any]) -> bool:
+def _naively_acts_on(rule: dict[str, Any], found: dict[str, Any]) -> bool:
+    match = rule["match"]
     if "decision" not in match and "severity" not in match and found["decision"] == "pass":
         return False
+    excepted = any(_naively_matches(each, found) for each in rule.get("unless", ()))
+    return _naively_matches(match, found) and not excepted
+
+
+def _naively_matches(match: dict[str, Any], found: dict[str, Any]) -> bool:
     for name, wanted in match.items():
         value = found[name]
         if name == "degraded":
@@ -313,8 +474,8 @@ def _naively_matches(match: dict[str, Any], found: dict[str, Any]) -> bool:
 
 def _naively(rules: list[dict[str, Any]], found: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     demanded = []
-    for each in rules:
-        if not _naively_matches(each["match"], found):
+    for each in sorted(rules, key=lambda rule: -rule.get("priority", 0)):
+        if not _naively_acts_on(each, found):
             continue
         near = found["user"] or found["room"] or found["session_id"] or found["account"]
         here = []
@@ -336,10 +497,7 @@ def _naively(rules: list[dict[str, Any]], found: dict[str, Any]) -> list[tuple[s
 def test_the_compiled_rules_do_what_a_naive_reading_of_the_file_does(
     made: list[Any], words: dict[str, Any]
 ) -> None:
-    rules = [
-        rule(f"r{number}", match, *thens, mode=mode, stop=stop)
-        for number, (match, thens, mode, stop) in enumerate(made)
-    ]
+    rules = [rule(f"r{number}", match, *thens, **more) for number, (match, thens, more) in enumerate(made)]
     found = verdict(**words, severity_level=_LEVELS[words["severity"]])
     demanded = actions(rules, found)
     assert [(each.rule.id, each.mode, each.type, each.target.id) for each in demanded] == _naively(

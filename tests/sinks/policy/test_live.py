@@ -104,3 +104,27 @@ async def test_the_role_follows_its_file_and_says_what_is_wrong_with_it(
         assert running.unready() is None
     finally:
         await running.stop()
+
+
+def test_a_list_beside_the_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    path, banned = tmp_path / "policy.yaml", tmp_path / "banned.txt"
+    path.write_text("rules: [{id: a, match: {user: {file: banned.txt}}, then: [{action: kick}]}]\n")
+    banned.write_text("u-1\n")
+    policy = LivePolicy(path)
+    first = policy.evaluator.policy
+    assert first.lists == {"banned.txt": {"u-1"}}
+    policy.look()
+    assert policy.evaluator.policy is first
+    banned.write_text("u-1\nu-2\n")
+    policy.look()
+    second = policy.evaluator.policy
+    assert second.lists == {"banned.txt": {"u-1", "u-2"}}
+    assert second.version != first.version
+    banned.unlink()
+    policy.look()
+    assert policy.evaluator.policy is second
+    assert "banned.txt: the list cannot be read: No such file" in str(policy.refused)
+    # The policy file itself has not changed, and the list may come back as it was.
+    banned.write_text("u-1\nu-2\n")
+    policy.look()
+    assert (policy.refused, refused(), policy.evaluator.policy) == (None, 0, second)

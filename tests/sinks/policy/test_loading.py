@@ -4,7 +4,8 @@ from textwrap import dedent
 import pytest
 
 from moderato.errors import Fatal
-from sinks.policy.loading import BUILT_IN, _nodes, load
+from sinks.policy.faults import _nodes
+from sinks.policy.loading import BUILT_IN, load
 
 BAD = """\
 rules:
@@ -43,7 +44,7 @@ def test_a_file_with_many_faults_lists_them_all_with_line_place_and_suggestion(t
         "3:13: rules.0.match.severity.at_least: this field is missing",
         "3:24: rules.0.match.severity.at_leest: unknown field; did you mean 'at_least'? (there are: at_least)",
         "3:41: rules.0.match.catgory: unknown field; did you mean 'category'? (there are: severity, decision,"
-        " category, source, judge, media, tenant, room, degraded)",
+        " category, source, judge, media, tenant, room, degraded, user, account, time)",
         "3:57: rules.0.match.decision.0: 'blok' is not known here; did you mean 'block'? (there are: pass, review,"
         " block)",
         "3:88: rules.0.match.media.1: 'vidio' is not known here; did you mean 'audio'? (there are: audio, image,"
@@ -69,6 +70,93 @@ def test_a_file_with_many_faults_lists_them_all_with_line_place_and_suggestion(t
         "15:5: rules.3: a mapping (name: value) is due",
         "16:1: version: unknown field (there are: rules)",
     ]
+
+
+BAD_TOO = """\
+rules:
+  - id: one
+    match: {user: {fiel: a.txt}, account: [], time: {from: 22:00, to: "06:00", timezone: Asia/Shangai, days: [mo]}}
+    unless: [{}, {rom: x}]
+    agreement: {sources: 1, within: 2d, per: account}
+    rollout: 120
+    priority: high
+    then: [{action: kick}]
+  - id: two
+    match: {time: {from: "06:00", to: "06:00", timezone: UTC}}
+    unless: {room: x}
+    count: {at_least: 3, within: 10m}
+    agreement: {within: 1m}
+    then: [{action: kick}]
+  - id: three
+    match: {time: {from: "22:00"}}
+    stop: true
+    agreement: {within: 1m}
+    then: [{action: kick}]
+"""
+
+
+def test_the_further_conditions_say_what_is_due_too(tmp_path: Path) -> None:
+    assert faults_of(written(tmp_path, BAD_TOO)) == [
+        "3:13: rules.0.match.user.file: this field is missing",
+        "3:20: rules.0.match.user.fiel: unknown field; did you mean 'file'? (there are: file)",
+        "3:34: rules.0.match.account: the list is empty",
+        '3:54: rules.0.match.time.from: a time of day in quotes is due: "06:30" or "22:00", "24:00" at most',
+        "3:80: rules.0.match.time.timezone: a time zone is due; did you mean 'Asia/Shanghai'?",
+        "3:111: rules.0.match.time.days.0: 'mo' is not known here; did you mean 'mon'? (there are: mon, tue,"
+        " wed, thu, fri, sat, sun)",
+        "4:14: rules.0.unless.0: an exception without a condition would except everything",
+        "4:19: rules.0.unless.1.rom: unknown field; did you mean 'room'? (there are: severity, decision,"
+        " category, source, judge, media, tenant, room, degraded, user, account, time)",
+        "5:17: rules.0.agreement.sources: at least 2 is due",
+        "5:29: rules.0.agreement.within: at most 1d is due: windows are rebuilt from two days of strikes",
+        "5:41: rules.0.agreement.per: 'account' is not known here (there are: user, room)",
+        "6:5: rules.0.rollout: at most 100 is due",
+        "7:5: rules.0.priority: a whole number is due",
+        "10:35: rules.1.match.time.to: from and to are the same; leave both out for the whole day",
+        "11:5: rules.1.unless: a list is due",
+        "12:5: rules.1.count: count and agreement exclude each other",
+        "16:13: rules.2.match.time.timezone: this field is missing",
+        "18:5: rules.2.agreement: a rule that counts cannot stop: whether it acts is known only later",
+    ]
+
+
+def listing(tmp_path: Path, names: str, content: bytes | None) -> Path:
+    if content is not None:
+        (tmp_path / "vip.txt").write_bytes(content)
+    return written(
+        tmp_path,
+        f"rules: [{{id: a, match: {{}}, unless: [{{user: {{file: {names}}}}}], then: [{{action: kick}}]}}]",
+    )
+
+
+def test_a_list_has_one_id_a_line_beside_the_policy(tmp_path: Path) -> None:
+    content = "\ufeff# our own people\nu-1\r\n\n  用户 2 \nu-1\n".encode()
+    assert load(listing(tmp_path, "vip.txt", content)).lists == {"vip.txt": {"u-1", "用户 2"}}
+
+
+def test_a_list_that_is_empty_is_one_of_nobody(tmp_path: Path) -> None:
+    assert load(listing(tmp_path, "vip.txt", b"")).lists == {"vip.txt": frozenset()}
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "the list cannot be read: No such file or directory"),
+        (b"\xff\xfe", "the list is not UTF-8"),
+        (b"a\n" + b"x" * 501, "line 2 has over 500 characters; one id a line is due"),
+        (b"\n".join(b"%d" % id_ for id_ in range(100_001)), "over 100,000 ids; match them by something else"),
+    ],
+)
+def test_a_list_that_cannot_be_used_is_a_fault_of_its_line(
+    tmp_path: Path, content: bytes | None, fault: str
+) -> None:
+    [found] = faults_of(listing(tmp_path, "[vip.txt]", content))
+    assert found == f"1:52: rules.0.unless.0.user.file.0: vip.txt: {fault}"
+
+
+def test_a_list_of_the_most_ids_is_taken(tmp_path: Path) -> None:
+    content = b"\n".join(b"%d" % id_ for id_ in range(100_000))
+    assert len(load(listing(tmp_path, "vip.txt", content)).lists["vip.txt"]) == 100_000
 
 
 @pytest.mark.parametrize(
@@ -153,9 +241,15 @@ def test_the_policy_that_ships_loads() -> None:
     assert len(load(BUILT_IN).rules) >= 5
 
 
-def test_the_example_in_the_documentation_loads(tmp_path: Path) -> None:
+def test_the_examples_in_the_documentation_load(tmp_path: Path) -> None:
+    (tmp_path / "moderators.txt").write_text("u-1\n")
     text = (Path(__file__).parents[3] / "docs" / "policy.md").read_text(encoding="utf-8")
-    example = text.split("```yaml\n")[1].split("```")[0]
-    [rule] = load(written(tmp_path, example)).rules
-    assert rule.stop
-    assert rule.then[0].duration == 600
+    examples = [block.split("```")[0] for block in text.split("```yaml\n")[1:]]
+    rules = [
+        rule
+        for example in examples
+        if example.startswith("rules:")
+        for rule in load(written(tmp_path, example)).rules
+    ]
+    assert [rule.id for rule in rules] == ["loud-lounge", "night-abuse"]
+    assert rules[0].then[0].duration == 600
