@@ -1,7 +1,8 @@
 """Waiting for aiokafka no longer than one means to.
 
 Its `stop` and `start` await tasks of their own and take the CancelledError of a time-out for that of such a task: then
-`asyncio.timeout` has no effect, and what was to end after five seconds has been seen to last for ever.
+`asyncio.timeout` has no effect, and what was to end after five seconds has been seen to last for ever. It happens the
+other way round, too: they await a task that was cancelled, and end as if whoever waits for them had been.
 """
 
 import asyncio
@@ -12,7 +13,8 @@ _T = TypeVar("_T")
 
 
 async def bounded(work: Coroutine[Any, Any, _T], seconds: float) -> _T:
-    """The result of `work`. Raises TimeoutError after `seconds`, whether `work` lets itself be cancelled or not."""
+    """The result of `work`. Raises TimeoutError after `seconds`, whether `work` lets itself be cancelled or not, and
+    when it ends as cancelled though nobody here has cancelled it."""
     task = asyncio.create_task(work)
     try:
         await asyncio.wait([task], timeout=seconds)
@@ -20,7 +22,7 @@ async def bounded(work: Coroutine[Any, Any, _T], seconds: float) -> _T:
         if not task.done():
             task.cancel()
             task.add_done_callback(_given_up)
-    if not task.done():
+    if not task.done() or task.cancelled():
         raise TimeoutError
     return task.result()
 

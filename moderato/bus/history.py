@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from moderato.bus.admin import Admin
+from moderato.bus.bounded import bounded
 from moderato.bus.connection import Connection
 from moderato.bus.pieces import pieces
 from moderato.bus.record import Record
@@ -174,8 +175,7 @@ async def history(
         yield History(consumer, stretches)
     finally:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_STOP_DEADLINE):
-                await consumer.stop()
+            await bounded(consumer.stop(), _STOP_DEADLINE)
 
 
 async def _partitions(connection: Connection, topics: Iterable[str]) -> list[TopicPartition]:

@@ -116,8 +116,7 @@ class Publisher:
             await asyncio.wait(self._rounds, timeout=self._deadline)
         if self._producer is not None:
             try:
-                async with asyncio.timeout(self._deadline):
-                    await self._producer.stop()
+                await bounded(self._producer.stop(), self._deadline)
             except TimeoutError:
                 log.warning("publisher_stop_timed_out", seconds=self._deadline)
 

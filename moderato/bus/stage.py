@@ -280,6 +280,11 @@ class Stage:
             while not self._stopping.is_set() and not self._halt:
                 await self._recovering_turn()
             await self.settled()
+        except asyncio.CancelledError:
+            if not self._stopping.is_set():
+                self._failure = "the stage has stopped: it was cancelled from within"
+                log.exception("stage_failed", stage=self.name, error=self._failure)
+            raise
         except Exception as error:
             missing = lacking(self._connection, error)
             self._failure = f"the stage has stopped: {missing or error}"
@@ -407,6 +412,8 @@ class Stage:
             settlement = self._settlements[0]
             await asyncio.wait([settlement.published])
             if settlement.published.cancelled():
+                if self._settlements and self._settlements[0] is settlement:
+                    raise KafkaError("what was being written was cancelled from within")
                 continue  # given up
             settlement.published.result()
             self._settlements.popleft()

@@ -136,8 +136,7 @@ class Table:
         while True:
             try:
                 if self._consumer is None:
-                    async with asyncio.timeout(_DEADLINE):
-                        self._seek(await self._open())
+                    self._seek(await bounded(self._open(), _DEADLINE))
                     moved = time.monotonic()
                 if await self._turn():
                     moved = time.monotonic()

@@ -46,8 +46,8 @@ def filled(broker: EmbeddedBroker) -> tuple[str, dict[str, Any]]:
     verdicts = _of(made.messages, topics.VERDICTS)
     publish(address, verdicts)
     judged = PolicyWorker(lambda: POLICY)
-    actions = asyncio.run(judged.handle(read(address, topics.VERDICTS, len(verdicts)))).messages
-    publish(address, actions)
+    demanded = asyncio.run(judged.handle(read(address, topics.VERDICTS, len(verdicts)))).messages
+    publish(address, actions := _of(demanded, topics.ACTIONS))
     outcomes = asyncio.run(_carried_out(read(address, topics.ACTIONS, len(actions))))
     publish(address, outcomes)
     return address, orjson.loads(actions[0].value or b"")
@@ -83,7 +83,7 @@ def test_an_action_that_was_demanded_twice_and_has_no_outcome_yet(broker: Embedd
     publish(broker.bootstrap, verdicts := _of(made.messages, topics.VERDICTS))
     judged = PolicyWorker(lambda: POLICY)
     records = read(broker.bootstrap, topics.VERDICTS, len(verdicts))
-    actions = asyncio.run(judged.handle(records)).messages
+    actions = _of(asyncio.run(judged.handle(records)).messages, topics.ACTIONS)
     publish(broker.bootstrap, [actions[0], actions[0]])
     action = orjson.loads(actions[0].value or b"")
     ended = moderato("why", action["id"], "--bootstrap", broker.bootstrap)

@@ -36,6 +36,17 @@ async def test_results_and_errors_come_through() -> None:
         await bounded(failing(), 5)
 
 
+async def test_work_that_ends_as_cancelled_does_not_cancel_the_one_who_waits() -> None:
+    async def of_a_task_that_was_cancelled() -> None:
+        task = asyncio.create_task(asyncio.sleep(3600))
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+
+    with pytest.raises(TimeoutError):
+        await bounded(of_a_task_that_was_cancelled(), 5)
+
+
 async def test_the_work_ends_with_the_one_who_waits() -> None:
     ended = asyncio.Event()
 
