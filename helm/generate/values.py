@@ -277,6 +277,8 @@ class Values(_Values):
     """Files of tables by their names, mounted at /etc/moderato/tables."""
     policy: str = ""
     """The policy file. Empty: the policy that ships."""
+    policyLists: Labels
+    """Lists of ids by their names, which `policy` may name; beside it."""
     roles: Roles = Field(default_factory=Roles)
     preStopSeconds: int = Field(5, ge=0, le=60)
     """A receiver that is to end goes on serving for so long, until load balancers have stopped to send to it."""

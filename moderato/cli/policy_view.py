@@ -66,7 +66,9 @@ def _state(each: Explained) -> str:
         return printable(f"does not match: {'; '.join(each.lacking)}")
     if each.state == "stopped":
         return f"is not asked: {each.by} stopped the search"
-    if count := each.rule.count:
+    if (count := each.rule.count) and not each.counted:
+        return f"matches, and does not count: a pass, or no {count.per} is named"
+    if count:
         number = f"{count.at_least} within {_length(count.within)} per {count.per}"
         return f"matches, and counts: acts at {number}"
     return "matches, and stops the search" if each.rule.stop and each.rule.mode == "enforce" else "matches"

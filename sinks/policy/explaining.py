@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from moderato.records import Action
+from moderato.records import Action, Decision
+from sinks.events import text_in
 from sinks.policy.conditions import Condition
 from sinks.policy.matching import all_conditions, stops
 from sinks.policy.playing import Player
@@ -13,18 +14,21 @@ from sinks.policy.rules import Policy, Rule
 @dataclass(frozen=True, slots=True)
 class Explained:
     """One rule and one verdict. `state`: `stopped` when an earlier rule, `by`, kept the verdict from it. `lacking`:
-    what did not hold, one phrase a condition. `actions` are those of a first strike where the rule counts."""
+    what did not hold, one phrase a condition. `counted`: whether it is a strike. `actions` are those of a first strike
+    where the rule counts."""
 
     rule: Rule
     state: Literal["matched", "not", "stopped"]
     by: str | None
     lacking: tuple[str, ...]
+    counted: bool
     actions: tuple[Action, ...]
 
 
 def explain(policy: Policy, verdict: dict[str, Any], now: str) -> list[Explained]:
     """All rules in their order. `verdict` is one that the policy stage takes; raises Poison as it does."""
     actions = Player(policy).play(verdict, now)
+    strike = verdict["decision"] != Decision.PASS
     explained: list[Explained] = []
     stopped: str | None = None
     for rule in policy.rules:
@@ -37,7 +41,8 @@ def explain(policy: Policy, verdict: dict[str, Any], now: str) -> list[Explained
             "not" if lacking else "stopped" if stopped else "matched"
         )
         demanded = tuple(action for action in actions if action.rule.id == rule.id)
-        explained.append(Explained(rule, state, stopped, lacking, demanded))
+        counted = strike and rule.count is not None and text_in(verdict, rule.count.per) is not None
+        explained.append(Explained(rule, state, stopped, lacking, counted, demanded))
         if state == "matched" and stops(rule):
             stopped = rule.id
     return explained

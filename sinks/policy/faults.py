@@ -62,7 +62,9 @@ class Document:
     def refused(self, faults: dict[Place, str]) -> Fatal:
         """One line a fault, `file:line:column: place: fault`, in the order of the file."""
         root = _nodes(self.path)
-        lines = sorted((*_position(root, place), dotted(place), message) for place, message in faults.items())
+        lines = sorted(
+            (*_position(root, place), _dotted(place), message) for place, message in faults.items()
+        )
         return Fatal(
             "\n".join(
                 f"{self.path}:{line}:{column}: {place}: {fault}" for line, column, place, fault in lines
@@ -75,9 +77,8 @@ class Document:
         return (_position(root, place) for place in places)
 
 
-def dotted(place: Place) -> str:
-    """As it stands in messages: rules.0.match."""
-    return ".".join(map(str, place))
+def _dotted(place: Place) -> str:
+    return ".".join(text if (text := str(part)).isprintable() else repr(text) for part in place)
 
 
 def shown(value: Any) -> str:

@@ -27,7 +27,7 @@ def policy_of(document: Document, file: PolicyFile) -> Policy:
         try:
             lists[name] = lists.get(name) or _ids(list_path(document.path, name))
         except ValueError as error:
-            faults[place] = f"{name}: {error}"
+            faults[place] = f"{shown(name)}: {error}"
     if faults:
         raise document.refused(faults)
     return Policy.of(file, lists)

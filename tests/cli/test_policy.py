@@ -131,6 +131,14 @@ def test_each_rule_says_whether_it_matched_a_verdict_and_what_did_not_hold(polic
     ]
 
 
+def test_a_strike_of_nobody_does_not_count_and_that_is_told(policy: Path) -> None:
+    given = orjson.dumps(verdict(category="abuse", user=None))
+    ended = moderato("policy", "explain", policy, "-", stdin=given)
+    assert " ".join(ended.lines[1].split()) == (
+        "third-insult matches, and does not count: a pass, or no user is named"
+    )
+
+
 def test_what_is_stopped_and_what_is_lacking_is_told_from_a_file(policy: Path, tmp_path: Path) -> None:
     path = tmp_path / "verdict.json"
     path.write_bytes(orjson.dumps(verdict(category="ad", user="u-9\x1b[2J")))

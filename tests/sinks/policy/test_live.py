@@ -123,7 +123,7 @@ def test_a_list_beside_the_file_is_read_again_when_it_changes(tmp_path: Path) ->
     banned.unlink()
     policy.look()
     assert policy.evaluator.policy is second
-    assert "banned.txt: the list cannot be read: No such file" in str(policy.refused)
+    assert "'banned.txt': the list cannot be read: No such file" in str(policy.refused)
     # The policy file itself has not changed, and the list may come back as it was.
     banned.write_text("u-1\nu-2\n")
     policy.look()

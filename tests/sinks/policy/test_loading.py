@@ -151,7 +151,7 @@ def test_a_list_that_cannot_be_used_is_a_fault_of_its_line(
     tmp_path: Path, content: bytes | None, fault: str
 ) -> None:
     [found] = faults_of(listing(tmp_path, "[vip.txt]", content))
-    assert found == f"1:52: rules.0.unless.0.user.file.0: vip.txt: {fault}"
+    assert found == f"1:52: rules.0.unless.0.user.file.0: 'vip.txt': {fault}"
 
 
 def test_a_list_of_the_most_ids_is_taken(tmp_path: Path) -> None:
