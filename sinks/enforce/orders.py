@@ -29,6 +29,7 @@ class Order:
     occurred_at: str
     created_at: str
     expires: float | None
+    braked: str | None
     data: bytes
     place: str
     traceparent: str | None
@@ -57,6 +58,7 @@ def read_order(record: Record) -> Order:
         occurred_at=action["occurred_at"],
         created_at=action["created_at"],
         expires=_expiry(action.get("expires_at")),
+        braked=text_in(action, "braked"),
         data=event.data,
         place=f"{record.partition}-{record.offset}",
         traceparent=event.attribute("traceparent"),

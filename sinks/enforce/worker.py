@@ -147,7 +147,9 @@ class Enforcer:
                     if result.state is OutcomeState.DONE:
                         self._recent.add(order.id)
                     return self._outcome(order, executor.name, result)
-        return self._outcome(order, _NOBODY, Result(state, 0))
+        return self._outcome(
+            order, _NOBODY, Result(state, 0, order.braked if state is OutcomeState.BRAKED else None)
+        )
 
     def _needless(self, order: Order) -> OutcomeState | None:
         """The state of an action that is not to be carried out; None for one that is."""
@@ -155,6 +157,8 @@ class Enforcer:
             return OutcomeState.EXPIRED
         if order.mode != "enforce":
             return OutcomeState.SHADOW
+        if order.braked:
+            return OutcomeState.BRAKED
         return OutcomeState.DUPLICATE if order.id in self._recent else None
 
     async def _execute(self, executor: Executor, order: Order, end: float) -> Result:

@@ -20,6 +20,7 @@ from simulator.targets import example_targets
 from simulator.traffic import DEFAULT_MIX, make_feeds
 from sinks.enforce.registry import Routes
 from sinks.enforce.worker import Enforcer
+from sinks.policy.brakes import Brakes
 from sinks.policy.counter import Counter
 from sinks.policy.worker import PolicyWorker
 from tests.faults.driver import digest
@@ -88,10 +89,10 @@ async def _made() -> World:
     made = await Normalizer({}).handle(list(world.records))
     written = world.write_all(made.messages)
     verdicts = [record for record in written if record.topic == topics.VERDICTS]
-    demanded = await PolicyWorker(lambda: POLICY).handle(verdicts)
+    demanded = await PolicyWorker(lambda: POLICY, Brakes()).handle(verdicts)
     results = world.write_all(demanded.messages)
     strikes = [record for record in results if record.topic == topics.STRIKES]
-    results += world.write_all((await Counter(lambda: POLICY, _no_past).handle(strikes)).messages)
+    results += world.write_all((await Counter(lambda: POLICY, _no_past, Brakes()).handle(strikes)).messages)
     actions = [record for record in results if record.topic == topics.ACTIONS]
     routes = Routes()
     await routes.open({})

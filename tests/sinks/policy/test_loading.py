@@ -68,7 +68,7 @@ def test_a_file_with_many_faults_lists_them_all_with_line_place_and_suggestion(t
         "14:41: rules.2.then.0.message: the text is empty",
         "14:55: rules.2.then.1: this rule has the same action and target already",
         "15:5: rules.3: a mapping (name: value) is due",
-        "16:1: version: unknown field (there are: rules)",
+        "16:1: version: unknown field (there are: rules, brakes)",
     ]
 
 
