@@ -50,16 +50,17 @@ class PolicyRole:
     def __init__(self, settings: Settings, connection: Connection) -> None:
         self._live = LivePolicy(settings.policy.file or BUILT_IN)
         self._following: asyncio.Task[None] | None = None
-        self._brakes = Brakes(secrets.token_hex(8))
+        self.brakes = Brakes(secrets.token_hex(8))
+        """Those of this process, as they are now."""
         self._brake_log = BrakeLog(
-            connection, self._brakes, lambda: self._live.evaluator.policy.limits.longest
+            connection, self.brakes, lambda: self._live.evaluator.policy.limits.longest
         )
         self._stage = Stage(
             NAME,
             connection,
             consumes=[topics.VERDICTS],
             produces=[topics.ACTIONS, topics.STRIKES, topics.BRAKES, topics.TALLIES, topics.DEAD_LETTERS],
-            handle=PolicyWorker(lambda: self._live.evaluator, self._brakes).handle,
+            handle=PolicyWorker(lambda: self._live.evaluator, self.brakes).handle,
             limits=settings.dead_letters,
         )
         self._counting = Stage(
@@ -68,13 +69,13 @@ class PolicyRole:
             consumes=[topics.STRIKES],
             produces=[topics.ACTIONS, topics.BRAKES, topics.TALLIES, topics.DEAD_LETTERS],
             handle=counter.Counter(
-                lambda: self._live.evaluator, counter.past(connection), self._brakes
+                lambda: self._live.evaluator, counter.past(connection), self.brakes
             ).handle,
             limits=settings.dead_letters,
         )
 
     async def start(self) -> None:
-        self._brakes.use(self._live.evaluator.policy)
+        self.brakes.use(self._live.evaluator.policy)
         await self._brake_log.start()
         await self._stage.start()
         await self._counting.start()
