@@ -35,7 +35,12 @@ _MESSAGES = {
     "string_too_short": "the text is empty",
     "string_pattern_mismatch": "1 to 63 characters of A-Z a-z 0-9 . _ - are due, beginning with a letter or a digit",
 }
-_BOUNDS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
+_BOUNDS = {
+    "greater_than_equal": ("at least", "ge"),
+    "less_than_equal": ("at most", "le"),
+    "greater_than": ("more than", "gt"),
+    "less_than": ("less than", "lt"),
+}
 
 
 class Document:
