@@ -117,9 +117,9 @@ RAW = topics.raw("shumei_audio")
 
 
 def test_a_world_in_which_all_is_well_has_every_kind_of_record_and_no_fault(world: World) -> None:
-    assert {record.topic for record in world.records} == {
-        topic.name for topic in topics.ALL if topic.name not in (topics.SESSIONS, topics.SESSION_REQUESTS)
-    }
+    # The shipped policy has no limits of which processes would have to tell each other.
+    others = (topics.SESSIONS, topics.SESSION_REQUESTS, topics.BRAKES, topics.TALLIES)
+    assert {record.topic for record in world.records} == {topic.name for topic in topics.ALL} - {*others}
     found, duplicates = world.judged()
     assert found.faults == 0, str(found)
     assert duplicates == 0
