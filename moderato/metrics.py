@@ -255,6 +255,13 @@ BRAKES_PULLED = Gauge(
 OUTCOMES = Counter(
     "moderato_outcomes_total", "Outcomes of actions.", ("type", "state", "executor"), registry=REGISTRY
 )
+EXECUTOR_OPEN = Gauge(
+    "moderato_executor_open",
+    "1 while an executor of a tenant is left alone: nobody answered several times in a row, or the endpoint wants no "
+    "more.",
+    ("tenant", "executor"),
+    registry=REGISTRY,
+)
 OUTCOME_AGE = Histogram(
     "moderato_outcome_age_seconds",
     "From the end of the judged content to the outcome of an action that was carried out.",

@@ -257,7 +257,7 @@ class Action:
     """What should be done. `duration` and `max_age` are seconds; `expires_at` = occurred_at + max_age.
 
     A person's action has `requested_by`, and no verdict; its rule is named `manual`. One of type `lift` takes back the
-    action `undoes`. `braked`: why it must not be carried out, whatever the rule says."""
+    action `undoes`, whose type is `lifts`. `braked`: why it must not be carried out, whatever the rule says."""
 
     id: str
     tenant: str
@@ -279,6 +279,7 @@ class Action:
     verdict: Verdict | None
     requested_by: str | None = None
     undoes: str | None = None
+    lifts: ActionType | None = None
     braked: str | None = None
 
 

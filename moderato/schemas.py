@@ -30,7 +30,7 @@ _PRIMITIVES: dict[type, str] = {str: "string", bool: "boolean", int: "integer", 
 _OPEN = "Open: bear a value that you do not know."
 
 # Fields that records of the first version lack.
-_ADDED = {"Action.requested_by", "Action.undoes", "Action.braked"}
+_ADDED = {"Action.requested_by", "Action.undoes", "Action.lifts", "Action.braked"}
 
 # By field, or by record and field where one name means two things.
 _DESCRIPTIONS = {
@@ -116,6 +116,7 @@ _DESCRIPTIONS = {
     "of": "rooms or users.",
     "within": "Seconds.",
     "number": "How many.",
+    "lifts": "The type of that action.",
     "action_id": "The action that ended so.",
     "state": "How the action ended.",
     "executor": "Who was asked to carry it out; none when nobody was.",

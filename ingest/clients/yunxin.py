@@ -36,13 +36,8 @@ class YunxinClient:
         assert credentials is not None, "Kind.missing comes first"
         self._credentials = credentials
         self._now = now
-        self._caller = Caller(
-            "yunxin",
-            credentials.app_key,
-            opening.session,
-            opening.rates,
-            (credentials.app_secret.get_secret_value(),),
-        )
+        secret = credentials.app_secret.get_secret_value()
+        self._caller = Caller("yunxin", credentials.app_key, opening.session, opening.rates, (secret,))
 
     async def listening_token(
         self, channel: str, uid: int, expire_seconds: int = LONGEST_TOKEN
