@@ -89,6 +89,17 @@ BOARD = Board(
                     empty="none",
                 ),
                 Panel(
+                    "Executors left alone",
+                    "By tenant and executor: 1 while nobody answers there, or the endpoint wants no more.",
+                    "short",
+                    [
+                        Query(
+                            "max by (tenant, executor) (moderato_executor_open{M})", "{{tenant}} {{executor}}"
+                        )
+                    ],
+                    alerts=["ModeratoExecutorOpen"],
+                ),
+                Panel(
                     "Age of outcomes, p99",
                     "From the end of the judged content to the action that was carried out for it.",
                     "s",
