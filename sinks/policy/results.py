@@ -56,7 +56,7 @@ def action_messages(actions: Sequence[Action], event: Event, demanded: Demanded)
     """The messages of the actions that a record calls for, which are counted in `demanded`."""
     demanded.update((action.type.value, action.mode, action.braked is not None) for action in actions)
     traceparent = event.attribute("traceparent")
-    return [("action", _action_message(action, traceparent)) for action in actions]
+    return [("action", action_message(action, traceparent)) for action in actions]
 
 
 def emit_news(results: Results, brakes: Brakes, at: float) -> None:
@@ -69,8 +69,8 @@ def emit_news(results: Results, brakes: Brakes, at: float) -> None:
         results.emit("brake", brake_message(brake))
 
 
-def _action_message(action: Action, traceparent: str | None) -> Message:
-    # Keyed by tenant and target.
+def action_message(action: Action, traceparent: str | None) -> Message:
+    """The message of an action, keyed by tenant and target."""
     key = f"{action.tenant}/{action.target.id}"
     headers = encode(
         "action",
