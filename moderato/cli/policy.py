@@ -100,26 +100,12 @@ def test(
 
 
 def _verdict(path: Path) -> dict[str, Any]:
-    import orjson
-
+    from moderato.cli.verdict_file import verdict_in
     from moderato.errors import Fatal, Poison
-    from sinks.events import require_texts
-    from sinks.policy.worker import REQUIRED
 
     try:
-        text = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-        data = orjson.loads(text)
+        return verdict_in(sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes())
     except OSError as error:
         raise Fatal(f"{path}: {error.strerror}") from None
-    except orjson.JSONDecodeError as error:
-        raise Fatal(f"{path}: one verdict as JSON is due: {error}") from None
-    if isinstance(data, dict) and isinstance(data.get("record"), dict):
-        data = data["record"]
-    if not isinstance(data, dict):
-        raise Fatal(f"{path}: one verdict as a JSON object is due")
-    try:
-        require_texts(data, REQUIRED)
     except Poison as fault:
         raise Fatal(f"{path}: {fault}") from None
-    # One that was written by hand may lack what nobody decides.
-    return {"normalized_at": data["occurred_at"]} | data

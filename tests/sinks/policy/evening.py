@@ -48,9 +48,12 @@ def evening() -> tuple[bytes, ...]:
     verdicts: list[bytes] = []
     for at, callback in sorted(arrivals, key=lambda arrival: arrival[0]):
         identity = identify(callback.source, callback.body, callback.content_type)
-        reading = read_body(callback.source, callback.body, callback.content_type, raw_id=identity.id)
+        received = rfc3339(at) or ""
+        reading = read_body(
+            callback.source, callback.body, callback.content_type, raw_id=identity.id, received=received
+        )
         for verdict in reading.verdicts:
-            verdict.received_at = verdict.normalized_at = rfc3339(at) or ""
+            verdict.normalized_at = received
             if verdict.occurred_at > verdict.received_at:
                 verdict.occurred_at = verdict.received_at
             verdicts.append(orjson.dumps(verdict))
