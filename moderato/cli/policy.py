@@ -1,4 +1,4 @@
-"""`moderato policy check|explain|test`: what a policy file says, and what it does, without Kafka."""
+"""`moderato policy check|explain|test|backtest`: what a policy file says, and what it does."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from moderato.cli.backtest import backtest
+
 app = typer.Typer(help="Check, explain and test a policy file.", no_args_is_help=True)
+app.command("backtest")(backtest)
 
 PolicyPath = Annotated[
     Path, typer.Argument(metavar="FILE", help="The policy file, YAML.", show_default=False)
