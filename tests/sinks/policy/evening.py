@@ -1,8 +1,9 @@
 """An evening of the simulated vendors' traffic, as verdicts: the same ones at every run. `python -m
-tests.sinks.policy.evening` prints the table of what the ready policies do to it.
+tests.sinks.policy.evening` prints the table of what the ready policies do to it, and with `--json` the verdicts.
 
 Saturday, 19:00 to 24:00 in Shanghai: 40 rooms, each watched by two vendors, three callbacks in two minutes a room."""
 
+import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -85,7 +86,10 @@ def table() -> str:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Prints the table, or the verdicts as lines of JSON."""
+    if sys.argv[1:] == ["--json"]:
+        sys.stdout.buffer.writelines(text + b"\n" for text in evening())
+        return
     verdicts = [orjson.loads(text) for text in evening()]
     print(f"{len(verdicts):,} verdicts: {dict(Counter(each['decision'] for each in verdicts))}\n")
     print(table(), end="")
