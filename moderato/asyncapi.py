@@ -34,6 +34,13 @@ _RECORDS = {
     ),
     "action": (topics.ACTIONS, "Action", "tenant/target", "What should be done."),
     "outcome": (topics.OUTCOMES, "Outcome", "tenant/target", "What became of an action."),
+    "brake": (topics.BRAKES, "Brake", "tenant/rule", "A rule that must not hit anybody, or may again."),
+    "tally": (
+        topics.TALLIES,
+        "Tally",
+        "the process",
+        "What one process of the policy let through, for the others to count.",
+    ),
     "session": (topics.SESSIONS, "Session", "session id", "The newest state of a moderation session."),
     "session-request": (
         topics.SESSION_REQUESTS,
@@ -157,7 +164,10 @@ def _headers(kind: str, extra: dict[str, Schema]) -> Schema:
     required: dict[str, Schema] = {
         "ce_specversion": {"type": "string", "const": "1.0"},
         "ce_id": _TEXT | {"description": "Made from the vendor's ids: a duplicate has the same one."},
-        "ce_source": {"type": "string", "examples": [f"/sources/{source}" for source in Source]},
+        "ce_source": {
+            "type": "string",
+            "examples": [*(f"/sources/{source}" for source in Source), "/policy"],
+        },
         "ce_type": {"type": "string", "const": f"moderato.{kind}.v1"},
         "ce_time": _TEXT | {"format": "date-time"},
         "ce_tenant": _TEXT,

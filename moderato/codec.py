@@ -24,9 +24,15 @@ _SPECVERSION: Header = ("ce_specversion", b"1.0")
 _CONTENT_JSON: Header = ("content-type", JSON.encode())
 _TYPES = {
     kind: ("ce_type", f"moderato.{kind}.v1".encode())
-    for kind in ("raw", "verdict", "signal", "strike", "action", "outcome", "session", "session-request")
+    for kind in (
+        *("raw", "verdict", "signal", "strike", "action", "outcome"),
+        *("session", "session-request", "brake", "tally"),
+    )
 }
-_SOURCES = {source: ("ce_source", f"/sources/{source}".encode()) for source in Source}
+_SOURCES: dict[Source | None, Header] = {
+    source: ("ce_source", f"/sources/{source}".encode()) for source in Source
+}
+_SOURCES[None] = ("ce_source", b"/policy")
 
 
 class Event:
@@ -65,7 +71,7 @@ def encode(
     kind: str,
     *,
     id: str,
-    source: Source,
+    source: Source | None,
     tenant: str,
     key: str,
     time: str,
@@ -75,7 +81,8 @@ def encode(
     user: str | None = None,
     traceparent: str | None = None,
 ) -> Headers:
-    """Headers of one message in binary mode. `key` is the partition key; room and user are the session token's."""
+    """Headers of one message in binary mode. `source` is None for what comes from no vendor; `key` is the partition
+    key; room and user are the session token's."""
     headers = [
         _SPECVERSION,
         ("ce_id", id.encode()),

@@ -241,8 +241,26 @@ POLICY_REFUSED = Gauge(
     "1 while the policy file is faulty; the policy of before stays in effect.",
     registry=REGISTRY,
 )
+BRAKED = Counter(
+    "moderato_policy_braked_total",
+    "Actions that a quota, a trip switch or a person's brake kept from being carried out.",
+    ("type",),
+    registry=REGISTRY,
+)
+BRAKES_PULLED = Gauge(
+    "moderato_policy_brakes_pulled",
+    "Brakes that hold: rules that must not hit anybody until they are released.",
+    registry=REGISTRY,
+)
 OUTCOMES = Counter(
     "moderato_outcomes_total", "Outcomes of actions.", ("type", "state", "executor"), registry=REGISTRY
+)
+EXECUTOR_OPEN = Gauge(
+    "moderato_executor_open",
+    "1 while an executor of a tenant is left alone: nobody answered several times in a row, or the endpoint wants no "
+    "more.",
+    ("tenant", "executor"),
+    registry=REGISTRY,
 )
 OUTCOME_AGE = Histogram(
     "moderato_outcome_age_seconds",

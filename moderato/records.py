@@ -257,7 +257,7 @@ class Action:
     """What should be done. `duration` and `max_age` are seconds; `expires_at` = occurred_at + max_age.
 
     A person's action has `requested_by`, and no verdict; its rule is named `manual`. One of type `lift` takes back the
-    action `undoes`."""
+    action `undoes`, whose type is `lifts`. `braked`: why it must not be carried out, whatever the rule says."""
 
     id: str
     tenant: str
@@ -279,6 +279,8 @@ class Action:
     verdict: Verdict | None
     requested_by: str | None = None
     undoes: str | None = None
+    lifts: ActionType | None = None
+    braked: str | None = None
 
 
 @record
@@ -298,6 +300,50 @@ class Outcome:
     created_at: str
     finished_at: str
     rule: RuleRef
+
+
+@record
+class Brake:
+    """A rule that is kept from hitting anybody of a tenant until it is released. Each of both may be `*`: all."""
+
+    tenant: str
+    rule: str
+    pulled: bool
+    reason: str
+    by: str
+    at: str
+
+
+@record
+class Hit:
+    """An action that the brakes let through."""
+
+    action_id: str
+    rule: str
+    tenant: str
+    type: str
+    room: str | None
+    user: str | None
+
+
+@record
+class Active:
+    """How many rooms or users of a tenant a process has seen verdicts of, within so many seconds."""
+
+    tenant: str
+    of: Literal["rooms", "users"]
+    within: float
+    number: int
+
+
+@record
+class Tally:
+    """What one process of the policy tells the others, so that all keep the brakes' limits together."""
+
+    process: str
+    at: str
+    hits: tuple[Hit, ...]
+    active: tuple[Active, ...]
 
 
 @record

@@ -10,7 +10,7 @@ from enum import StrEnum
 from inspect import cleandoc
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from moderato.records import Action, Outcome, Session, SessionRequest, Signal, Verdict
+from moderato.records import Action, Brake, Outcome, Session, SessionRequest, Signal, Tally, Verdict
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECORDS: dict[str, type] = {
@@ -18,6 +18,8 @@ RECORDS: dict[str, type] = {
     "signal": Signal,
     "action": Action,
     "outcome": Outcome,
+    "brake": Brake,
+    "tally": Tally,
     "session": Session,
     "session-request": SessionRequest,
 }
@@ -28,7 +30,7 @@ _PRIMITIVES: dict[type, str] = {str: "string", bool: "boolean", int: "integer", 
 _OPEN = "Open: bear a value that you do not know."
 
 # Fields that records of the first version lack.
-_ADDED = {"Action.requested_by", "Action.undoes"}
+_ADDED = {"Action.requested_by", "Action.undoes", "Action.lifts", "Action.braked"}
 
 # By field, or by record and field where one name means two things.
 _DESCRIPTIONS = {
@@ -98,6 +100,23 @@ _DESCRIPTIONS = {
     "verdict": "The verdict that the rule matched; null when a person demanded the action.",
     "Action.requested_by": "The name of the API token of the person's system; null when a rule demanded it.",
     "undoes": "The id of the action that this one takes back.",
+    "braked": "Why it must not be carried out, in one line; null when it may be.",
+    "Brake.tenant": "The tenant; `*` is all of them.",
+    "Brake.rule": "The rule's name in the policy; `*` is every rule.",
+    "pulled": "false: released.",
+    "Brake.reason": "Why, in one line.",
+    "by": "Who: a person's name, or the trip switch.",
+    "process": "A name that no other process has.",
+    "hits": "The actions that were let through.",
+    "Hit.action_id": "The action.",
+    "Hit.rule": "The rule's name in the policy.",
+    "Hit.type": "The action's type.",
+    "Hit.user": "Whom the verdict was about.",
+    "active": "What it sees, for each time that a trip switch asks for.",
+    "of": "rooms or users.",
+    "within": "Seconds.",
+    "number": "How many.",
+    "lifts": "The type of that action.",
     "action_id": "The action that ended so.",
     "state": "How the action ended.",
     "executor": "Who was asked to carry it out; none when nobody was.",

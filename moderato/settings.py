@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from moderato.credentials import BaseUrl, Credentials
 from moderato.errors import Fatal
+from moderato.records import ActionType
 from moderato.secrets import STRICT, Secret
 from moderato.sources import Source
 from moderato.yaml_file import read_mapping
@@ -158,6 +159,15 @@ class Webhook(_Section):
         return secrets
 
 
+class Route(_Section):
+    """Where a tenant's actions go. Without `actions` or `sources`: all that the executor can do, of every source.
+    `kafka`: the platform reads the actions' topic itself."""
+
+    executor: Literal["agora", "yunxin", "webhook", "kafka", "log"]
+    actions: tuple[ActionType, ...] = ()
+    sources: tuple[Source, ...] = ()
+
+
 class Tenant(_Section):
     """One customer of this installation."""
 
@@ -166,6 +176,24 @@ class Tenant(_Section):
     sources: dict[Source, SourceSettings] = {}
     credentials: Credentials = Credentials()
     webhook: Webhook | None = None
+    # Without any: the webhook when there is one, or else the log.
+    enforcement: tuple[Route, ...] = ()
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "Tenant":
+        needs = {
+            "agora": ("credentials.agora", self.credentials.agora),
+            "yunxin": ("credentials.yunxin", self.credentials.yunxin),
+            "webhook": ("webhook", self.webhook),
+        }
+        faults = [
+            f"enforcement.{place}: {route.executor} needs {needs[route.executor][0]}"
+            for place, route in enumerate(self.enforcement)
+            if route.executor in needs and needs[route.executor][1] is None
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
 
 
 class Policy(_Section):

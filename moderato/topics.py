@@ -44,6 +44,8 @@ ACTIONS = "moderation.actions"
 OUTCOMES = "moderation.outcomes"
 SESSIONS = "moderation.sessions"
 SESSION_REQUESTS = "moderation.session-requests"
+BRAKES = "moderation.brakes"
+TALLIES = "moderation.tallies"
 DEAD_LETTERS = "moderation.dead-letters"
 
 ALL: tuple[Topic, ...] = (
@@ -57,6 +59,10 @@ ALL: tuple[Topic, ...] = (
     # As many partitions each: whoever owns a partition of the requests writes that of the sessions.
     Topic(SESSIONS, 12, -1, compacted=True),
     Topic(SESSION_REQUESTS, 12, _DAY),
+    # Read whole by every process of the policy: few records, and no order between them that matters.
+    Topic(BRAKES, 1, -1, compacted=True),
+    # Quotas are counted anew from here: longer than the longest time that one may have.
+    Topic(TALLIES, 1, 2 * _DAY),
     # Dead letters carry a whole raw message and its headers besides.
     Topic(DEAD_LETTERS, 3, 30 * _DAY, max_message_bytes=4 * 1024 * 1024),
 )

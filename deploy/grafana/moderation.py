@@ -58,6 +58,16 @@ BOARD = Board(
                     alerts=["ModeratoOutcomesFailing", "ModeratoOutcomesExpired"],
                 ),
                 Panel(
+                    "Brakes",
+                    "Brakes that hold, and actions a second that they or a quota kept from being carried out, by type.",
+                    "short",
+                    [
+                        Query("max(moderato_policy_brakes_pulled{M})", "pulled"),
+                        rate("moderato_policy_braked_total", "type"),
+                    ],
+                    alerts=["ModeratoBrakePulled"],
+                ),
+                Panel(
                     "Refused policy files",
                     "Processes whose policy file is faulty; the policy of before stays in effect there.",
                     "short",
@@ -77,6 +87,17 @@ BOARD = Board(
                     ],
                     alerts=["ModeratoOutcomesFailing"],
                     empty="none",
+                ),
+                Panel(
+                    "Executors left alone",
+                    "By tenant and executor: 1 while nobody answers there, or the endpoint wants no more.",
+                    "short",
+                    [
+                        Query(
+                            "max by (tenant, executor) (moderato_executor_open{M})", "{{tenant}} {{executor}}"
+                        )
+                    ],
+                    alerts=["ModeratoExecutorOpen"],
                 ),
                 Panel(
                     "Age of outcomes, p99",

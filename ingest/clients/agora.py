@@ -3,7 +3,6 @@
 A resource id lives 5 minutes and is for one start. An error code means different things at different endpoints.
 """
 
-import base64
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -12,7 +11,6 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, Field
 
-from ingest.clients.answers import field_text, seen_code, seen_message
 from ingest.clients.contract import (
     AlreadyRunning,
     Opening,
@@ -25,9 +23,10 @@ from ingest.clients.contract import (
     Task,
     TaskState,
 )
-from moderato.credentials import AgoraCredentials
 from moderato.vendor import Answer, Caller, Rate, Refused, Request, Rule, Throttled, Unavailable, Unreadable
 from moderato.vendor import by_status as by_http_status
+from moderato.vendor.agora import basic_auth
+from moderato.vendor.answers import field_text, seen_code, seen_message
 
 RESOURCE_LIFE = 290.0  # seconds of the vendor's 300 that we count on
 _RATE = Rate(10)  # by endpoint and App ID
@@ -106,10 +105,10 @@ class AgoraClient:
         self._client_request = client_request
         self._now = now
         self._credentials = credentials
-        basic, secret = _basic(credentials)
+        basic, basics = basic_auth(credentials)
         self._headers = {"authorization": basic, "content-type": "application/json;charset=utf-8"}
         self._caller = Caller(
-            "agora", credentials.app_id, opening.session, opening.rates, (secret, basic.split()[1], *secrets)
+            "agora", credentials.app_id, opening.session, opening.rates, (*basics, *secrets)
         )
 
     async def prepare(self, start: Start, attempt: int = 0) -> Prepared:
@@ -180,12 +179,6 @@ class AgoraClient:
 
 class _Gone(Unavailable):
     """A 404 of query: tried again like an outage, and believed when it stays."""
-
-
-def _basic(credentials: AgoraCredentials) -> tuple[str, str]:
-    secret = credentials.customer_secret.get_secret_value()
-    pair = f"{credentials.customer_id}:{secret}".encode()
-    return f"Basic {base64.b64encode(pair).decode()}", secret
 
 
 def _segment(id: str) -> str:

@@ -11,7 +11,6 @@ from urllib.parse import quote_plus
 
 from pydantic import Field
 
-from ingest.clients.answers import field_text, seen_code, seen_message
 from ingest.clients.contract import (
     Kind,
     Opening,
@@ -26,6 +25,7 @@ from ingest.clients.contract import (
 from moderato.settings import Tenant
 from moderato.vendor import Answer, Caller, Rate, Refused, Request, Rule, Throttled, Unreadable
 from moderato.vendor import by_status as by_http_status
+from moderato.vendor.answers import field_text, seen_code, seen_message
 
 _RATE = Rate(10)  # iFlytek publishes no limit
 # A second submit would be a second task, paid and judged: only what surely was not taken is sent again.

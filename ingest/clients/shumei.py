@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import SM4
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from ingest.clients.answers import field_text, seen_code, seen_message
 from ingest.clients.contract import (
     AlreadyRunning,
     Opening,
@@ -27,6 +26,7 @@ from ingest.clients.contract import (
 from moderato.settings import Tenant
 from moderato.vendor import Answer, Caller, Rate, Refused, Request, Rule, Throttled, Unavailable, Unreadable
 from moderato.vendor import by_status as by_http_status
+from moderato.vendor.answers import field_text, seen_code, seen_message
 
 MAX_DATA = 1024 * 1024  # bytes of `data`
 

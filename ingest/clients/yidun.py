@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from ingest.clients.answers import seen_code, seen_message
 from ingest.clients.contract import Opening
 from ingest.signatures import yidun_signature
 from moderato.vendor import Answer, Caller, Refused, Request, Rule, Throttled, Unavailable, Unreadable
 from moderato.vendor import by_status as by_http_status
+from moderato.vendor.answers import seen_code, seen_message
 
 T = TypeVar("T")
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from ingest.clients.answers import field_text, seen_code
 from ingest.clients.contract import (
     AlreadyRunning,
     Kind,
@@ -25,6 +24,7 @@ from ingest.clients.yidun import YidunApi
 from ingest.clients.yunxin import LONGEST_TOKEN, YunxinClient
 from moderato.settings import Tenant
 from moderato.vendor import Rate, Refused, Rule, Throttled, Unavailable, Unreadable
+from moderato.vendor.answers import field_text, seen_code
 
 MOST_FEEDBACKS = 100  # items of one feedback
 LONGEST_WINDOW = 600_000  # milliseconds of one query/task

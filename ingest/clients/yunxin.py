@@ -1,17 +1,15 @@
 """Yunxin's server API, as far as moderation needs it: the listening token, and what is known of a room."""
 
-import hashlib
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from ingest.clients.answers import field_text, seen_code, seen_message
 from ingest.clients.contract import NotYet, Opening
-from moderato.vendor import Answer, Caller, Rate, Refused, Request, Rule, Unreadable
-from moderato.vendor import by_status as by_http_status
+from moderato.vendor import Answer, Caller, Rate, Request, Rule, Unreadable
+from moderato.vendor.answers import field_text, seen_code
+from moderato.vendor.yunxin import require_good, signed_headers
 
 LONGEST_TOKEN = 2_592_000  # seconds, 30 days
 
@@ -19,7 +17,6 @@ _RATE = Rate(20)  # Yunxin's limits are not published
 _TOKEN = Rule(timeout=5, waits=(1, 3), limit="token", rate=_RATE)
 _READ = Rule(timeout=5, waits=(1, 3), limit="rooms", rate=_RATE)
 
-_GOOD = frozenset({"200", "0", None})
 _BAD_OR_EMPTY = "414"
 
 
@@ -38,9 +35,9 @@ class YunxinClient:
         credentials = opening.tenant.credentials.yunxin
         assert credentials is not None, "Kind.missing comes first"
         self._credentials = credentials
-        self._secret = credentials.app_secret.get_secret_value()
         self._now = now
-        self._caller = Caller("yunxin", credentials.app_key, opening.session, opening.rates, (self._secret,))
+        secret = credentials.app_secret.get_secret_value()
+        self._caller = Caller("yunxin", credentials.app_key, opening.session, opening.rates, (secret,))
 
     async def listening_token(
         self, channel: str, uid: int, expire_seconds: int = LONGEST_TOKEN
@@ -70,34 +67,14 @@ class YunxinClient:
         return lambda _: Request("GET", url, {"content-type": "application/json", **self._headers()})
 
     def _headers(self) -> dict[str, str]:
-        return auth_headers(
-            self._credentials.app_key, self._secret, secrets.token_hex(16), str(int(self._now()))
-        )
-
-
-def auth_headers(app_key: str, app_secret: str, nonce: str, cur_time: str) -> dict[str, str]:
-    """The four headers of every call; `cur_time` is in epoch seconds, and they count for 5 minutes."""
-    checksum = hashlib.sha1(f"{app_secret}{nonce}{cur_time}".encode(), usedforsecurity=False).hexdigest()
-    return {"AppKey": app_key, "Nonce": nonce, "CurTime": cur_time, "CheckSum": checksum}
-
-
-def _judge(operation: str, answer: Answer) -> str | None:
-    """The business code; HTTP's and Yunxin's own both have to be good."""
-    code = seen_code(answer.body, "code")
-    message = seen_message(answer.body, "errmsg", "desc", "msg")
-    by_http_status("yunxin", operation, answer, code, message)
-    if code not in _GOOD:
-        if code == "503" or code == "500":
-            by_http_status("yunxin", operation, Answer(503, {}), code, message)
-        raise Refused("yunxin", operation, message or "an unknown code", code=code)
-    return code
+        return signed_headers(self._credentials, self._now)
 
 
 def _judge_token(answer: Answer) -> ListeningToken:
     if seen_code(answer.body, "code") == _BAD_OR_EMPTY:
         message = "the room has no member yet, or the parameters or app_secret are wrong"
         raise NotYet("yunxin", "token", message, code=_BAD_OR_EMPTY)
-    _judge("token", answer)
+    require_good("token", answer)
     checksum = field_text(answer.body, "checksum")
     if checksum is None or not checksum.isalnum():
         raise Unreadable("yunxin", "token", "its answer has no checksum", code=f"http-{answer.status}")
@@ -107,14 +84,14 @@ def _judge_token(answer: Answer) -> ListeningToken:
 def _judge_room(answer: Answer) -> dict[str, Any] | None:
     if answer.status == 404 or seen_code(answer.body, "code") == "404":
         return None
-    _judge("room", answer)
+    require_good("room", answer)
     return answer.body
 
 
 def _judge_members(answer: Answer) -> list[str] | None:
     if answer.status == 404 or seen_code(answer.body, "code") == "404":
         return None
-    _judge("members", answer)
+    require_good("members", answer)
     return list(dict.fromkeys(_uids(answer.body)))
 
 

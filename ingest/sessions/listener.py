@@ -5,6 +5,7 @@ while nobody listened is not missed: a controller asks the vendors of what it ta
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 
 import orjson
@@ -37,7 +38,7 @@ class Listener:
     """`driver_of` gives the driver of a session, if it is driven here."""
 
     def __init__(self, connection: Connection, driver_of: Callable[[str], Driver | None]) -> None:
-        self._table = Table(connection, [topics.VERDICTS, topics.SIGNALS], self.apply, from_end=True)
+        self._table = Table(connection, [topics.VERDICTS, topics.SIGNALS], self.apply, since=math.inf)
         self._driver_of = driver_of
         self._telling: set[asyncio.Task[None]] = set()
 

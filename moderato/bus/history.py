@@ -251,15 +251,15 @@ async def _stretches(
 ) -> dict[TopicPartition, Stretch]:
     oldest: dict[TopicPartition, int] = await consumer.beginning_offsets(partitions)
     ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
-    starts = await _offsets_at(consumer, since, oldest, ends, coarse=coarse) if since > -math.inf else oldest
-    stops = await _offsets_at(consumer, until, oldest, ends) if until < math.inf else ends
+    starts = await offsets_at(consumer, since, oldest, ends, coarse=coarse) if since > -math.inf else oldest
+    stops = await offsets_at(consumer, until, oldest, ends) if until < math.inf else ends
     return {
         partition: Stretch(max(starts[partition], oldest[partition]), stops[partition], oldest[partition])
         for partition in partitions
     }
 
 
-async def _offsets_at(
+async def offsets_at(
     consumer: AIOKafkaConsumer,
     moment: float,
     oldest: Mapping[TopicPartition, int],

@@ -6,6 +6,7 @@ something is there and does not come; then the consumer is replaced, and goes on
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterable
 
@@ -15,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from moderato.bus.bounded import bounded
 from moderato.bus.connection import Connection
+from moderato.bus.history import offsets_at
 from moderato.bus.record import Record
 from moderato.bus.refusal import unreachable
 from moderato.errors import Fatal
@@ -29,8 +31,8 @@ _RETRY = 1.0
 
 
 class Table:
-    """`apply` is given every record of `topics` in the order of its partition, and must not raise. `from_end`: only
-    what is written from the start on."""
+    """`apply` is given every record of `topics` in the order of its partition, and must not raise. `since`, epoch
+    seconds: none that was written before; infinite: only what is written from the start on."""
 
     def __init__(
         self,
@@ -38,12 +40,12 @@ class Table:
         topics: Iterable[str],
         apply: Callable[[Record], None],
         *,
-        from_end: bool = False,
+        since: float = -math.inf,
     ) -> None:
         self._connection = connection
-        self._topics = tuple(topics)
+        self.topics = tuple(topics)
         self._apply = apply
-        self._from_end = from_end
+        self._since = since
         self._consumer: AIOKafkaConsumer | None = None
         self._positions: dict[TopicPartition, int] = {}
         self._following: asyncio.Task[None] | None = None
@@ -56,7 +58,7 @@ class Table:
             async with asyncio.timeout(_DEADLINE):
                 consumer = await self._open()
                 partitions = []
-                for topic in self._topics:
+                for topic in self.topics:
                     found = consumer.partitions_for_topic(topic)
                     if not found:
                         raise Fatal(
@@ -64,8 +66,12 @@ class Table:
                             "it is made by: moderato topics create"
                         )
                     partitions += [TopicPartition(topic, number) for number in sorted(found)]
-                offsets = consumer.end_offsets if self._from_end else consumer.beginning_offsets
-                self._positions = dict(await offsets(partitions))
+                self._positions = dict(await consumer.beginning_offsets(partitions))
+                if self._since > -math.inf:
+                    ends = await consumer.end_offsets(partitions)
+                    self._positions = await offsets_at(
+                        consumer, self._since, self._positions, ends, coarse=True
+                    )
                 self._seek(consumer)
         except (TimeoutError, KafkaError, OSError) as error:
             await self._close()
@@ -73,7 +79,7 @@ class Table:
         except Fatal:
             await self._close()
             raise
-        self._following = asyncio.create_task(self._follow(), name=f"table {self._topics[0]}")
+        self._following = asyncio.create_task(self._follow(), name=f"table {self.topics[0]}")
 
     async def stop(self) -> None:
         """Disconnects."""
@@ -110,7 +116,7 @@ class Table:
 
     async def _open(self) -> AIOKafkaConsumer:
         consumer = self._consumer = AIOKafkaConsumer(
-            *self._topics,
+            *self.topics,
             **self._connection.for_aiokafka(),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -149,8 +155,8 @@ class Table:
                 raise
             except Exception as error:
                 # Whatever aiokafka did not foresee, too: another consumer has none of that.
-                self._failure = f"{self._topics[0]} is not followed: {str(error) or 'no answer'}"
-                log.warning("table_replaced", topic=self._topics[0], error=str(error) or type(error).__name__)
+                self._failure = f"{self.topics[0]} is not followed: {str(error) or 'no answer'}"
+                log.warning("table_replaced", topic=self.topics[0], error=str(error) or type(error).__name__)
                 await self._close()
                 await asyncio.sleep(_RETRY)
 

@@ -8,6 +8,7 @@ import typer
 
 from moderato.cli import (
     balance,
+    brake,
     demo,
     diff,
     dlq,
@@ -65,6 +66,7 @@ app.command("ledger")(balance.ledger)
 app.command("simulate")(simulate.simulate)
 app.command("doctor")(doctor.doctor)
 app.command("schema")(schema.schema)
+app.add_typer(brake.app, name="brake")
 app.add_typer(policy.app, name="policy")
 app.add_typer(session.app, name="session")
 app.add_typer(topics.app, name="topics")

@@ -82,16 +82,14 @@ def executor_faults(settings: Settings) -> list[str]:
 async def _executor_faults(settings: Settings) -> list[str]:
     from sinks.enforce.registry import Routes
 
-    found: list[str] = []
-    for name, tenant in settings.tenants.items():
-        routes = Routes()
-        try:
-            await routes.open({name: tenant})
-        except Fatal as fault:
-            found += str(fault).splitlines()
-        finally:
-            await routes.close()
-    return found
+    routes = Routes()
+    try:
+        await routes.open(settings.tenants)
+    except Fatal as fault:
+        return str(fault).splitlines()
+    finally:
+        await routes.close()
+    return []
 
 
 CHECKS: dict[str, Callable[[Settings], list[str]]] = {

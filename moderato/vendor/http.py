@@ -23,12 +23,14 @@ Parse: TypeAlias = Callable[[bytes], Any]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call as it goes out. `url` is complete and encoded."""
+    """One call as it goes out. `url` is complete and encoded. `bodiless`: a success may come without a body, which is
+    read as an empty object."""
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    bodiless: bool = False
 
     @classmethod
     def json(cls, url: str, value: Any, headers: Mapping[str, str] | None = None) -> "Request":
@@ -105,6 +107,8 @@ async def exchange(
         raise Refused(vendor, operation, "the address cannot be called: see the base URL") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise Unavailable(vendor, operation, f"the connection broke: {type(error).__name__}") from None
+    if body == b"" and request.bodiless and 200 <= status < 300:
+        return Answer(status, {})
     return _answer(
         vendor, operation, status, body, _seconds(retry_after, response.headers.get("date")), parse
     )

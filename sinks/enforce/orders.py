@@ -1,5 +1,6 @@
 """An action as the enforcer reads it: what decides about carrying it out, and the JSON as it came for the rest."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,8 +15,9 @@ _REQUIRED = ("id", "tenant", "type", "mode", "source", "occurred_at", "created_a
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`type`, `mode` and `source` may be words that this version does not know. `expires` is epoch seconds; `data` is
-    the action's JSON; `place` is the record's partition and offset."""
+    """`type`, `mode`, `source` and `media` may be words that this version does not know. `duration` is seconds;
+    `expires` is epoch seconds; `lifts` is the type of the action that a lift takes back, `media` what was judged;
+    `data` is the action's JSON; `place` is the record's partition and offset."""
 
     id: str
     tenant: str
@@ -25,10 +27,16 @@ class Order:
     rule: RuleRef
     source: str
     session_id: str | None
+    room: str | None
+    user: str | None
+    duration: float | None
+    lifts: str | None
+    media: str | None
     message: str | None
     occurred_at: str
     created_at: str
     expires: float | None
+    braked: str | None
     data: bytes
     place: str
     traceparent: str | None
@@ -53,10 +61,16 @@ def read_order(record: Record) -> Order:
         rule=RuleRef(rule["id"], rule["version"]),
         source=action["source"],
         session_id=text_in(action, "session_id"),
+        room=text_in(action, "room"),
+        user=text_in(action, "user"),
+        duration=_duration(action.get("duration")),
+        lifts=text_in(action, "lifts"),
+        media=text_in(action["verdict"], "media") if isinstance(action.get("verdict"), dict) else None,
         message=text_in(action, "message"),
         occurred_at=action["occurred_at"],
         created_at=action["created_at"],
         expires=_expiry(action.get("expires_at")),
+        braked=text_in(action, "braked"),
         data=event.data,
         place=f"{record.partition}-{record.offset}",
         traceparent=event.attribute("traceparent"),
@@ -78,3 +92,11 @@ def _expiry(text: Any) -> float | None:
     if expires is None:
         raise Poison("expires_at is not a time")
     return expires
+
+
+def _duration(value: Any) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+        raise Poison("duration is no number of seconds")
+    return float(value)

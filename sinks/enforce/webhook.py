@@ -18,6 +18,7 @@ from moderato import settings
 from moderato.errors import Fatal
 from moderato.records import OutcomeState
 from moderato.settings import Tenant
+from moderato.vendor import Rates
 from sinks.enforce.addresses import AddressRefused, PublicOnly, require_public
 from sinks.enforce.executor import PARALLEL, Execute, Result
 from sinks.enforce.orders import Order
@@ -27,10 +28,9 @@ _WAITS = (0.25, 1.0, 3.0)  # seconds before the second, third and fourth attempt
 _TRANSIENT = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 
-async def open_webhook(tenant: Tenant, stack: AsyncExitStack) -> Execute | None:
-    """For tenants with an endpoint. Raises Fatal for a URL or a secret that cannot be used."""
-    if tenant.webhook is None:
-        return None
+async def open_webhook(tenant: Tenant, stack: AsyncExitStack, rates: Rates) -> Execute:
+    """For a tenant's endpoint. Raises Fatal for a URL or a secret that cannot be used."""
+    assert tenant.webhook is not None, "the tenant's settings say so"
     resolver = aiohttp.ThreadedResolver()
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
@@ -53,6 +53,7 @@ class _Answer:
     state: OutcomeState | None
     detail: str | None = None
     wait: float = 0.0
+    gone: bool = False
 
 
 class _Endpoint:
@@ -81,14 +82,13 @@ class _Endpoint:
             attempts += 1
             answer = await self._attempt(order.id, body, min(self._timeout, until - clock()))
             if answer.state is not None:
-                return Result(answer.state, attempts, answer.detail)
+                return Result(answer.state, attempts, answer.detail, gone=answer.gone)
             if attempts > len(_WAITS):
-                return Result(OutcomeState.FAILED, attempts, answer.detail)
+                return Result(OutcomeState.FAILED, attempts, answer.detail, outage=True)
             wait = max(_WAITS[attempts - 1], answer.wait)
             if clock() + wait >= until:
-                return Result(
-                    OutcomeState.FAILED, attempts, f"{answer.detail}; no time is left for another attempt"
-                )
+                detail = f"{answer.detail}; no time is left for another attempt"
+                return Result(OutcomeState.FAILED, attempts, detail, outage=True)
             await asyncio.sleep(wait)
 
     async def _attempt(self, id: str, body: bytes, timeout: float) -> _Answer:
@@ -122,7 +122,7 @@ def _answer(status: int, retry_after: str | None, now: float) -> _Answer:
     if status in _TRANSIENT or status >= 500:
         return _Answer(None, f"HTTP {status}", seconds_until(retry_after, now))
     if status == HTTPStatus.GONE:
-        return _Answer(OutcomeState.FAILED, "HTTP 410: the endpoint wants no more webhooks")
+        return _Answer(OutcomeState.FAILED, "HTTP 410: the endpoint wants no more webhooks", gone=True)
     if 300 <= status < 400:
         return _Answer(OutcomeState.FAILED, f"HTTP {status}: redirects are not followed")
     return _Answer(OutcomeState.FAILED, f"HTTP {status}")

@@ -28,10 +28,10 @@ from moderato.settings import Settings
 from moderato.sources import Source
 from moderato.times import epoch, rfc3339
 from sinks.enforce import sessions
-from sinks.enforce.executor import Executor, Result
+from sinks.enforce.executor import Result
 from sinks.enforce.orders import Order, read_order
 from sinks.enforce.recent import Recent
-from sinks.enforce.registry import Routes
+from sinks.enforce.registry import Executor, Routes
 
 log = structlog.get_logger(__name__)
 
@@ -91,12 +91,12 @@ class EnforcerRole:
 
 
 class Enforcer:
-    """The handler of the stage. `route` gives a tenant's executor; `clock` epoch seconds. With `stops_sessions` an
-    order to stop a session goes to the session's controller."""
+    """The handler of the stage. `route` gives the executor of an order, if there is one; `clock` epoch seconds. With
+    `stops_sessions` an order to stop a session goes to the session's controller."""
 
     def __init__(
         self,
-        route: Callable[[str], Executor],
+        route: Callable[[Order], Executor | None],
         clock: Callable[[], float] = time.time,
         *,
         stops_sessions: bool = False,
@@ -139,7 +139,10 @@ class Enforcer:
             if self._stops_sessions and sessions.concerns(order):
                 self._recent.add(order.id)
                 return self._outcome(order, sessions.NAME, sessions.result())
-            executor = self._route(order.tenant)
+            executor = self._route(order)
+            if executor is None:
+                detail = f"no route of the tenant takes {order.type}"
+                return self._outcome(order, _NOBODY, Result(OutcomeState.UNSUPPORTED, 0, detail))
             async with executor.slots:
                 # It may have become too late while others were carried out.
                 if (state := self._needless(order)) is None:
@@ -147,7 +150,9 @@ class Enforcer:
                     if result.state is OutcomeState.DONE:
                         self._recent.add(order.id)
                     return self._outcome(order, executor.name, result)
-        return self._outcome(order, _NOBODY, Result(state, 0))
+        return self._outcome(
+            order, _NOBODY, Result(state, 0, order.braked if state is OutcomeState.BRAKED else None)
+        )
 
     def _needless(self, order: Order) -> OutcomeState | None:
         """The state of an action that is not to be carried out; None for one that is."""
@@ -155,6 +160,8 @@ class Enforcer:
             return OutcomeState.EXPIRED
         if order.mode != "enforce":
             return OutcomeState.SHADOW
+        if order.braked:
+            return OutcomeState.BRAKED
         return OutcomeState.DUPLICATE if order.id in self._recent else None
 
     async def _execute(self, executor: Executor, order: Order, end: float) -> Result:
@@ -167,7 +174,7 @@ class Enforcer:
             return Result(OutcomeState.FAILED, 0, detail)
         try:
             async with asyncio.timeout_at(until + _GRACE):
-                return await executor.execute(order, until)
+                return await executor.carry_out(order, until)
         except TimeoutError:
             return Result(OutcomeState.FAILED, 1, f"no result within {until + _GRACE - now:.0f} s")
         except Exception as error:

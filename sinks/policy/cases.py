@@ -15,8 +15,9 @@ from moderato.records import Action, Category, Decision, Judge, Media, Severity
 from moderato.sources import Source
 from moderato.times import epoch, rfc3339
 from sinks.policy.faults import Fault, Place, list_in
+from sinks.policy.fields import Demandable, Filled, Model, Seconds, Text
 from sinks.policy.playing import Player
-from sinks.policy.rules import TARGETS, Demandable, Filled, Model, Policy, Seconds, TargetKind, Text
+from sinks.policy.rules import TARGETS, Policy, TargetKind
 
 _START = 1_795_248_000.0  # 2026-11-21T08:00:00Z, a Saturday
 

@@ -23,8 +23,9 @@ from moderato.bus.stage import Results
 from moderato.errors import Fatal, Poison
 from moderato.times import epoch, now
 from sinks.events import opened, require_texts
+from sinks.policy.brakes import Brakes
 from sinks.policy.evaluate import Evaluator
-from sinks.policy.results import Demanded, action_message, results_of
+from sinks.policy.results import Demanded, action_messages, emit_news, results_of
 from sinks.policy.windows import LATENESS, Windows
 
 log = structlog.get_logger(__name__)
@@ -57,8 +58,15 @@ class Counter:
     """The handler of the stage. `current` gives the policy that is in effect; `past` opens the records before given
     offsets, from a time on."""
 
-    def __init__(self, current: Callable[[], Evaluator], past: Past, clock: Callable[[], str] = now) -> None:
+    def __init__(
+        self,
+        current: Callable[[], Evaluator],
+        past: Past,
+        brakes: Brakes,
+        clock: Callable[[], str] = now,
+    ) -> None:
         self._current = current
+        self._brakes = brakes
         self._past = past
         self._clock = clock
         self._partitions = next(topic.partitions for topic in topics.ALL if topic.name == topics.STRIKES)
@@ -69,6 +77,7 @@ class Counter:
     async def handle(self, records: Sequence[Record]) -> Results:
         """One batch of strikes -> actions and dead letters; a strike that completes no count is ignored."""
         evaluator = self._current()
+        self._brakes.use(evaluator.policy)
         if evaluator.windows != self._counted:
             self._counted = evaluator.windows
             self._expected.clear()
@@ -82,6 +91,7 @@ class Counter:
         )
         for record in records:
             self._expected[_place(record)] = record.offset + 1
+        emit_news(results, self._brakes, epoch(at) or 0.0)
         metrics.POLICY_SUBJECTS.set(sum(map(len, self._windows.values())))
         return results
 
@@ -136,8 +146,7 @@ class Counter:
             return []
         metrics.POLICY_LATE.inc(windows.late - late)
         metrics.POLICY_EVICTED.inc(windows.evicted - evicted)
-        demanded.update((action.type.value, action.mode) for action in actions)
-        return [("action", action_message(action, event.attribute("traceparent"))) for action in actions]
+        return action_messages(self._brakes.applied(actions, epoch(at) or 0.0), event, demanded)
 
 
 def past(connection: Connection) -> Past:

@@ -35,7 +35,12 @@ _MESSAGES = {
     "string_too_short": "the text is empty",
     "string_pattern_mismatch": "1 to 63 characters of A-Z a-z 0-9 . _ - are due, beginning with a letter or a digit",
 }
-_BOUNDS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
+_BOUNDS = {
+    "greater_than_equal": ("at least", "ge"),
+    "less_than_equal": ("at most", "le"),
+    "greater_than": ("more than", "gt"),
+    "less_than": ("less than", "lt"),
+}
 
 
 class Document:
@@ -101,19 +106,20 @@ def _message(fault: ErrorDetails, model: type[BaseModel]) -> str:
     kind, context = fault["type"], fault.get("ctx", {})
     if kind == "extra_forbidden":
         *parents, name = _place(fault["loc"])
-        return f"unknown field{_hint(name, _names_at(model, parents))}"
+        return f"unknown field{hint(name, _names_at(model, parents))}"
     if kind in ("enum", "literal_error"):
         word = fault["input"]
         known = re.findall(r"'([^']*)'", context["expected"])
-        return f"{shown(word)} is not known here{_hint(word, known)}"
+        return f"{shown(word)} is not known here{hint(word, known)}"
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
         return f"{words} {context[bound]:g} is due"
     return _MESSAGES.get(kind) or fault["msg"].removeprefix("Value error, ")
 
 
-def _hint(word: Any, known: Iterable[str]) -> str:
-    names = list(known)
+def hint(word: Any, known: Iterable[Any]) -> str:
+    """What may have been meant, and what there is."""
+    names = [str(name) for name in known]
     near = difflib.get_close_matches(str(word).strip().lower(), names, n=1)
     meant = f"; did you mean {near[0]!r}?" if near else ""
     return f"{meant} (there are: {', '.join(names)})"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sinks.policy.faults import Document, Fault, Place, list_in, shown
+from sinks.policy.faults import Document, Fault, Place, hint, list_in, shown
 from sinks.policy.rules import ListFile, Policy, PolicyFile
 
 BUILT_IN = Path(__file__).parent / "default.yaml"
@@ -16,7 +16,7 @@ _LONGEST_ID = 500
 def load(path: Path) -> Policy:
     """The policy in a file. Raises Fatal with one line a fault, `file:line:column: place: fault`."""
     document = Document(path)
-    return policy_of(document, document.read(PolicyFile, _repetitions))
+    return policy_of(document, document.read(PolicyFile, _further))
 
 
 def policy_of(document: Document, file: PolicyFile) -> Policy:
@@ -67,6 +67,26 @@ def _ids(path: Path) -> frozenset[str]:
     except UnicodeDecodeError:
         raise ValueError("the list is not UTF-8") from None
     return frozenset(ids)
+
+
+def _further(data: dict[str, Any]) -> Iterator[Fault]:
+    yield from _repetitions(data)
+    yield from _nameless(data)
+
+
+def _nameless(data: dict[str, Any]) -> Iterator[Fault]:
+    """Rules that a brake names and that are not there: it would hold back nothing."""
+    ids = [rule["id"] for rule in list_in(data, "rules") if isinstance(rule, dict) and "id" in rule]
+    for kind in ("quotas", "trips"):
+        for number, limit in enumerate(list_in(data.get("brakes"), kind)):
+            named = limit.get("rules") if isinstance(limit, dict) else None
+            for place, name in enumerate(named if isinstance(named, list) else [named] if named else []):
+                if name not in ids:
+                    at = (place,) if isinstance(named, list) else ()
+                    yield (
+                        ("brakes", kind, number, "rules", *at),
+                        f"no rule is named {shown(name)}{hint(name, ids)}",
+                    )
 
 
 def _repetitions(data: dict[str, Any]) -> Iterator[Fault]:

@@ -6,17 +6,22 @@ from functools import partial
 from typing import TypeAlias
 
 import orjson
+import structlog
 
 from moderato import metrics, topics
 from moderato.bus.publisher import Message
 from moderato.bus.record import Record
 from moderato.bus.stage import Results
-from moderato.codec import encode
+from moderato.codec import Event, encode
 from moderato.dead_letters import dead_letter, reason_of, stack_of
 from moderato.records import Action
+from sinks.policy.brake_records import brake_message, tally_message
+from sinks.policy.brakes import Brakes
 
-Demanded: TypeAlias = collections.Counter[tuple[str, str]]
-"""Actions by type and mode."""
+log = structlog.get_logger(__name__)
+
+Demanded: TypeAlias = collections.Counter[tuple[str, str, bool]]
+"""Actions by type and mode, and whether they are braked."""
 
 
 def results_of(
@@ -47,8 +52,25 @@ def results_of(
     return results
 
 
-def action_message(action: Action, traceparent: str | None) -> Message:
-    """The message of an action, keyed by tenant and target."""
+def action_messages(actions: Sequence[Action], event: Event, demanded: Demanded) -> list[tuple[str, Message]]:
+    """The messages of the actions that a record calls for, which are counted in `demanded`."""
+    demanded.update((action.type.value, action.mode, action.braked is not None) for action in actions)
+    traceparent = event.attribute("traceparent")
+    return [("action", _action_message(action, traceparent)) for action in actions]
+
+
+def emit_news(results: Results, brakes: Brakes, at: float) -> None:
+    """Adds what the other processes have to know of the brakes; `at` is epoch seconds."""
+    tally, pulled = brakes.news(at)
+    if tally:
+        results.emit("tally", tally_message(tally))
+    for brake in pulled:
+        log.warning("brake_pulled", tenant=brake.tenant, rule=brake.rule, reason=brake.reason)
+        results.emit("brake", brake_message(brake))
+
+
+def _action_message(action: Action, traceparent: str | None) -> Message:
+    # Keyed by tenant and target.
     key = f"{action.tenant}/{action.target.id}"
     headers = encode(
         "action",
@@ -64,5 +86,7 @@ def action_message(action: Action, traceparent: str | None) -> Message:
 
 
 def _count(demanded: Demanded) -> None:
-    for labels, number in demanded.items():
-        metrics.ACTIONS.labels(*labels).inc(number)
+    for (type_, mode, braked), number in demanded.items():
+        metrics.ACTIONS.labels(type_, mode).inc(number)
+        if braked:
+            metrics.BRAKED.labels(type_).inc(number)

@@ -4,60 +4,24 @@ A field that a rule does not name matches anything; all named ones must match. O
 everything: a rule that names neither `decision` nor `severity` does not match a pass.
 """
 
-import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import pairwise
-from typing import Annotated, Any, Literal, TypeAlias
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Annotated, Literal, TypeAlias
 
 import orjson
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    GetJsonSchemaHandler,
-    Tag,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-)
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from moderato.records import ActionType, Category, Decision, Judge, Media, Severity
 from moderato.sources import Source
+from sinks.policy.brake_limits import Limits
+from sinks.policy.fields import DAY, Demandable, Filled, Many, Minutes, Model, Seconds, Text, Within, Zone
 from sinks.policy.windows import MOST_ASKED
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd])")
-_LONGEST = 3650 * 86400.0
-LONGEST_WITHIN = 86400.0
-"""Seconds; with the lateness it stays below the retention of the strikes' topic."""
-_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
-DAY = 24 * 60
-"""Minutes."""
 
 TargetKind = Literal["user", "room", "account", "session"]
 _PERSON: tuple[TargetKind, ...] = ("user", "account")
 _ANY: tuple[TargetKind, ...] = ("user", "room", "account", "session")
-
-# A lift takes back one certain action, which only a person can name.
-Demandable: TypeAlias = Literal[
-    ActionType.NOTIFY,
-    ActionType.REVIEW,
-    ActionType.WARN,
-    ActionType.MUTE,
-    ActionType.KICK,
-    ActionType.BAN,
-    ActionType.CLOSE_ROOM,
-    ActionType.STOP_SESSION,
-]
 
 TARGETS: dict[Demandable, tuple[TargetKind, ...]] = {
     ActionType.NOTIFY: _ANY,
@@ -74,86 +38,6 @@ TARGETS: dict[Demandable, tuple[TargetKind, ...]] = {
 LASTING = (ActionType.MUTE, ActionType.KICK, ActionType.BAN)
 
 
-def seconds(text: Any) -> float:
-    """ "90s", "10m", "2h", "7d" -> seconds. Raises ValueError."""
-    found = _DURATION.fullmatch(text) if isinstance(text, str) else None
-    if not found:
-        raise ValueError("a number with its unit is due: 90s, 10m, 2h or 7d")
-    length = float(found[1]) * _UNITS[found[2]]
-    if not 0 < length <= _LONGEST:
-        raise ValueError("longer than nothing and at most 3650d is due")
-    return length
-
-
-def _filled(value: Any) -> Any:
-    # Not `min_length`, which counts only the elements that are good.
-    if value == []:
-        raise ValueError("the list is empty")
-    return value
-
-
-def _one_or_many(value: Any) -> Any:
-    return _filled(value) if isinstance(value, list | tuple) else (value,)
-
-
-def _minutes(text: Any) -> int:
-    found = _CLOCK.fullmatch(text) if isinstance(text, str) else None
-    if not found:
-        # Without quotes YAML reads 22:00 as the number 1320.
-        raise ValueError('a time of day in quotes is due: "06:30" or "22:00", "24:00" at most')
-    return int(found[1]) * 60 + int(found[2]) if found[1] else DAY
-
-
-def _zone(text: Any) -> Any:
-    try:
-        ZoneInfo(text)
-    except (KeyError, OSError, TypeError, ValueError):
-        near = difflib.get_close_matches(str(text), sorted(available_timezones()), n=1)
-        meant = f"; did you mean {near[0]!r}?" if near else ", such as Asia/Shanghai or UTC"
-        raise ValueError(f"a time zone is due{meant}") from None
-    return text
-
-
-def _within(length: float) -> float:
-    if length > LONGEST_WITHIN:
-        raise ValueError("at most 1d is due: windows are rebuilt from two days of strikes")
-    return length
-
-
-@dataclass(frozen=True, slots=True)
-class _OneOrMany(BeforeValidator):
-    """Takes a single value for a list of one, and says so to editors."""
-
-    def __get_pydantic_json_schema__(
-        self, core: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        schema = handler(core)
-        array = next((each for each in schema.get("anyOf", ()) if each["type"] == "array"), schema)
-        return {"anyOf": [array["items"], array | {"minItems": 1}]}
-
-
-_Many = _OneOrMany(_one_or_many)
-Filled = BeforeValidator(_filled)
-Seconds = Annotated[
-    float,
-    BeforeValidator(seconds),
-    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["90s", "10m", "2h"]}),
-]
-Within = Annotated[Seconds, AfterValidator(_within)]
-Minutes = Annotated[
-    int,
-    BeforeValidator(_minutes),
-    WithJsonSchema({"type": "string", "pattern": f"^({_CLOCK.pattern})$", "examples": ["22:00", "06:30"]}),
-]
-Text = Annotated[str, Field(min_length=1, max_length=500)]
-
-
-class Model(BaseModel):
-    """What a file says: nothing else may stand in it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class AtLeast(Model):
     """This severity and every graver one, those included that a later version may add."""
 
@@ -166,7 +50,7 @@ RANGE, LIST = (
 )  # in angle brackets: pydantic puts them into a fault's place, where we drop them
 
 Severities: TypeAlias = Annotated[
-    Annotated[AtLeast, Tag(RANGE)] | Annotated[tuple[Severity, ...], _Many, Tag(LIST)],
+    Annotated[AtLeast, Tag(RANGE)] | Annotated[tuple[Severity, ...], Many, Tag(LIST)],
     Discriminator(lambda value: RANGE if isinstance(value, dict | AtLeast) else LIST),
 ]
 
@@ -174,11 +58,11 @@ Severities: TypeAlias = Annotated[
 class ListFile(Model):
     """Ids from files, one a line, found from the folder of the policy file."""
 
-    file: Annotated[tuple[Text, ...], _Many]
+    file: Annotated[tuple[Text, ...], Many]
 
 
 Ids: TypeAlias = Annotated[
-    Annotated[ListFile, Tag(RANGE)] | Annotated[tuple[Text, ...], _Many, Tag(LIST)],
+    Annotated[ListFile, Tag(RANGE)] | Annotated[tuple[Text, ...], Many, Tag(LIST)],
     Discriminator(lambda value: RANGE if isinstance(value, dict | ListFile) else LIST),
 ]
 
@@ -191,8 +75,8 @@ class TimeOfDay(Model):
 
     begin: Annotated[Minutes, Field(alias="from")] = 0
     to: Minutes = DAY
-    timezone: Annotated[str, BeforeValidator(_zone)]
-    days: Annotated[tuple[Weekday, ...] | None, _Many] = None
+    timezone: Zone
+    days: Annotated[tuple[Weekday, ...] | None, Many] = None
 
     @field_validator("to")
     @classmethod
@@ -207,13 +91,13 @@ class Match(Model):
     is a fail-safe verdict; `time` is that of `occurred_at`."""
 
     severity: Severities | None = None
-    decision: Annotated[tuple[Decision, ...] | None, _Many] = None
-    category: Annotated[tuple[Category, ...] | None, _Many] = None
-    source: Annotated[tuple[Source, ...] | None, _Many] = None
-    judge: Annotated[tuple[Judge, ...] | None, _Many] = None
-    media: Annotated[tuple[Media, ...] | None, _Many] = None
-    tenant: Annotated[tuple[Text, ...] | None, _Many] = None
-    room: Annotated[tuple[Text, ...] | None, _Many] = None
+    decision: Annotated[tuple[Decision, ...] | None, Many] = None
+    category: Annotated[tuple[Category, ...] | None, Many] = None
+    source: Annotated[tuple[Source, ...] | None, Many] = None
+    judge: Annotated[tuple[Judge, ...] | None, Many] = None
+    media: Annotated[tuple[Media, ...] | None, Many] = None
+    tenant: Annotated[tuple[Text, ...] | None, Many] = None
+    room: Annotated[tuple[Text, ...] | None, Many] = None
     degraded: bool | None = None
     user: Ids | None = None
     account: Ids | None = None
@@ -349,6 +233,7 @@ class PolicyFile(Model):
     """The top of a policy file."""
 
     rules: tuple[Rule, ...]
+    brakes: Limits = Limits()
 
 
 Lists: TypeAlias = Mapping[str, frozenset[str]]
@@ -363,6 +248,7 @@ class Policy:
     rules: tuple[Rule, ...]
     version: str
     lists: Lists = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
 
     @classmethod
     def of(cls, file: PolicyFile, lists: Lists | None = None) -> "Policy":
@@ -373,4 +259,5 @@ class Policy:
             content["lists"] = {name: sorted(ids) for name, ids in lists.items()}
         canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
         version = blake2b(canonical, digest_size=6).hexdigest()
-        return cls(tuple(sorted(file.rules, key=lambda rule: -rule.priority)), version, lists or {})
+        rules = tuple(sorted(file.rules, key=lambda rule: -rule.priority))
+        return cls(rules, version, lists or {}, file.brakes)

@@ -6,7 +6,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from sinks.policy.cases import CaseFile
-from sinks.policy.rules import Model, PolicyFile
+from sinks.policy.fields import Model
+from sinks.policy.rules import PolicyFile
 
 FILES: dict[str, type[Model]] = {"policy": PolicyFile, "policy-tests": CaseFile}
 

@@ -94,7 +94,7 @@ rules:
     prefix = f"moderato: {bad}:"
     assert all(line.startswith(prefix) for line in ended.err.splitlines())
     assert [line.removeprefix(prefix) for line in ended.err.splitlines()] == [
-        "1:1: rule: unknown field; did you mean 'rules'? (there are: rules)",
+        "1:1: rule: unknown field; did you mean 'rules'? (there are: rules, brakes)",
         "3:21: rules.0.match.severety: unknown field; did you mean 'severity'? (there are: severity,"
         " decision, category, source, judge, media, tenant, room, degraded, user, account, time)",
         "4:6: rules.1.id: the id 'a' is that of rules.0 already",

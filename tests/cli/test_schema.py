@@ -24,7 +24,7 @@ def test_everything_goes_to_stdout_as_one_object() -> None:
 def test_written_files_pass_the_check(tmp_path: Path) -> None:
     written = moderato("schema", "--write", tmp_path / "new")
     assert written.code == 0
-    assert len(written.lines) == 10
+    assert len(written.lines) == 12
     assert moderato("schema", "--check", tmp_path / "new").code == 0
 
 

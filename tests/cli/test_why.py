@@ -14,6 +14,7 @@ from moderato.sources import Source
 from normalize.worker import Normalizer
 from sinks.enforce.registry import Routes
 from sinks.enforce.worker import Enforcer
+from sinks.policy.brakes import Brakes
 from sinks.policy.evaluate import Evaluator
 from sinks.policy.loading import BUILT_IN, load
 from sinks.policy.worker import PolicyWorker
@@ -45,7 +46,7 @@ def filled(broker: EmbeddedBroker) -> tuple[str, dict[str, Any]]:
     made = asyncio.run(Normalizer({}).handle(read(address, topics.raw(Source.SHUMEI_AUDIO), 1)))
     verdicts = _of(made.messages, topics.VERDICTS)
     publish(address, verdicts)
-    judged = PolicyWorker(lambda: POLICY)
+    judged = PolicyWorker(lambda: POLICY, Brakes())
     demanded = asyncio.run(judged.handle(read(address, topics.VERDICTS, len(verdicts)))).messages
     publish(address, actions := _of(demanded, topics.ACTIONS))
     outcomes = asyncio.run(_carried_out(read(address, topics.ACTIONS, len(actions))))
@@ -81,7 +82,7 @@ def test_an_action_that_was_demanded_twice_and_has_no_outcome_yet(broker: Embedd
     publish(broker.bootstrap, [raw(Source.SHUMEI_AUDIO, 1, BODY)])
     made = asyncio.run(Normalizer({}).handle(read(broker.bootstrap, topics.raw(Source.SHUMEI_AUDIO), 1)))
     publish(broker.bootstrap, verdicts := _of(made.messages, topics.VERDICTS))
-    judged = PolicyWorker(lambda: POLICY)
+    judged = PolicyWorker(lambda: POLICY, Brakes())
     records = read(broker.bootstrap, topics.VERDICTS, len(verdicts))
     actions = _of(asyncio.run(judged.handle(records)).messages, topics.ACTIONS)
     publish(broker.bootstrap, [actions[0], actions[0]])

@@ -21,6 +21,7 @@ from moderato.sources import Source
 from moderato.times import now
 from normalize.worker import Normalizer
 from simulator.callbacks.contract import sequence_in
+from sinks.policy.brakes import Brakes
 from sinks.policy.counter import SUBJECTS
 from sinks.policy.evaluate import Evaluator
 from sinks.policy.loading import BUILT_IN, load
@@ -64,7 +65,7 @@ class Bench:
         """Raw records, verdicts and signals that are there once more: no fault."""
         self.taken = 0
         self._normalizer = Normalizer({})
-        self._policy = PolicyWorker(lambda: POLICY)
+        self._policy = PolicyWorker(lambda: POLICY, Brakes())
         self._raw_ids: dict[int, str] = {}
         self._last: dict[tuple[str, bytes | None], int] = {}
         self._due: set[str] = set()  # verdicts and signals

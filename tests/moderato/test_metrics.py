@@ -25,14 +25,22 @@ from normalize.mappings import MAPPINGS
 from normalize.scale import Candidate, built_in
 from sinks.enforce.registry import EXECUTORS
 
-STAGES = ("controller", "normalizer", "policy", "counter", "enforcer")
 VENDOR_OUTCOMES = ("ok", "refused", "throttled", "unavailable", "unreadable", "cancelled")
 VENDOR_OPERATIONS = {
-    "agora": ("acquire", "start", "query", "stop", "kick"),
+    "agora": ("acquire", "start", "query", "stop", "kick", "list_rules", "delete_rule"),
     "shumei": ("start", "finish"),
     "iflytek": ("submit", "query"),
     "yidun": ("check", "feedback", "results", "query_task"),
-    "yunxin": ("token", "room", "members", "kick", "close"),
+    "yunxin": ("token", "room", "members", "kick", "unkick", "close_room"),
+}
+
+
+PRODUCED = {
+    "controller": ("session", "signal"),
+    "normalizer": ("verdict", "signal"),
+    "policy": ("action", "strike", "tally", "brake"),
+    "counter": ("action", "tally", "brake"),
+    "enforcer": ("outcome", "session_request"),
 }
 
 
@@ -91,12 +99,19 @@ def fill_all() -> None:
         metrics.OUTCOME_AGE.labels(action)
         for mode in ("enforce", "shadow"):
             metrics.ACTIONS.labels(action, mode)
-        for state, executor in itertools.product(OutcomeState, (*EXECUTORS, "none")):
-            metrics.OUTCOMES.labels(action, state, executor)
-    for stage in STAGES:
+        metrics.BRAKED.labels(action)
+        for state in set(OutcomeState) - {OutcomeState.DONE, OutcomeState.FAILED}:
+            metrics.OUTCOMES.labels(action, state, "none")
+        for name, kind in EXECUTORS.items():
+            for state in (OutcomeState.DONE, OutcomeState.FAILED, OutcomeState.UNSUPPORTED):
+                if kind.takes(action):
+                    metrics.OUTCOMES.labels(action, state, name)
+    for tenant, name in itertools.product(range(20), EXECUTORS):
+        metrics.EXECUTOR_OPEN.labels(f"tenant-{tenant}", name)
+    for stage, kinds in PRODUCED.items():
         metrics.STAGE_CONSUMED.labels(stage)
-        for kind in ("verdict", "signal", "strike", "action", "outcome", "dead_letter"):
-            metrics.STAGE_PRODUCED.labels(stage, kind)
+        for produced in (*kinds, "dead_letter"):
+            metrics.STAGE_PRODUCED.labels(stage, produced)
 
 
 def test_a_process_has_fewer_than_2000_series_with_8_sources_and_20_tenants() -> None:

@@ -109,3 +109,10 @@ def body_of(message: Message) -> dict[str, Any]:
     assert message.value is not None
     data: dict[str, Any] = orjson.loads(message.value)
     return data
+
+
+def record_of(message: Message, **changes: Any) -> Record:
+    """A message as it is consumed; `changes` of its key, value or headers."""
+    key, value = changes.get("key", message.key), changes.get("value", message.value)
+    headers = tuple(changes.get("headers", message.headers))
+    return ConsumerRecord(message.topic, 0, 0, 0, 0, key, value, None, 0, 0, headers)

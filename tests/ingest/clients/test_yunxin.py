@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.clients.contract import NotYet
-from ingest.clients.yunxin import YunxinClient, _judge_members, auth_headers
+from ingest.clients.yunxin import YunxinClient, _judge_members
 from moderato.vendor import Answer, Refused, Throttled, Unavailable, Unreadable, VendorError
+from moderato.vendor.yunxin import auth_headers
 from tests.ingest.clients.support import BROKEN, vendor
 
 TOKEN = (200, {"code": 200, "checksum": "42753e0ade9b4ebfbe31c363a8177ce3", "cid": 43634037884897})

@@ -25,6 +25,7 @@ from standardwebhooks import Webhook
 from moderato import settings
 from moderato.errors import Fatal
 from moderato.settings import Tenant
+from moderato.vendor import Rates
 from sinks.enforce import webhook
 from sinks.enforce.executor import Result
 from sinks.enforce.webhook import open_webhook, seconds_until
@@ -34,7 +35,7 @@ from tests.sinks.support import action
 
 async def deliver(made: settings.Webhook, *, within: float = 60.0, **changes: Any) -> Result:
     async with AsyncExitStack() as stack:
-        execute = await open_webhook(Tenant(webhook=made), stack)
+        execute = await open_webhook(Tenant(webhook=made), stack, Rates())
         assert execute is not None
         return await execute(order(**changes), asyncio.get_running_loop().time() + within)
 
@@ -114,7 +115,7 @@ async def test_a_passing_trouble_is_tried_four_times_and_then_failed(
 ) -> None:
     endpoint.answers = [status]
     result = await deliver(endpoint.settings())
-    assert result == Result(result.state, 4, f"HTTP {status}")
+    assert result == Result(result.state, 4, f"HTTP {status}", outage=True)
     assert result.state == "failed"
     assert len(endpoint.requests) == 4
     assert waits == [0.25, 1.0, 3.0]
@@ -331,11 +332,6 @@ async def test_the_address_that_was_checked_is_the_one_that_is_connected_to(
 # --- Settings --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_tenant_without_a_webhook_has_no_such_executor() -> None:
-    async with AsyncExitStack() as stack:
-        assert await open_webhook(Tenant(), stack) is None
-
-
 @pytest.mark.parametrize(
     "changes",
     [{"secrets": (SecretStr("A" * 33),)}, {"url": "https://[::1/hooks"}],
@@ -344,7 +340,7 @@ async def test_settings_that_cannot_be_used_are_fatal(endpoint: Endpoint, change
     made = endpoint.settings(**changes)
     async with AsyncExitStack() as stack:
         with pytest.raises(Fatal, match="webhook: "):
-            await open_webhook(Tenant(webhook=made), stack)
+            await open_webhook(Tenant(webhook=made), stack, Rates())
 
 
 async def test_the_action_travels_as_it_came(endpoint: Endpoint) -> None:

@@ -1,6 +1,5 @@
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -18,14 +17,13 @@ from moderato.records import OutcomeState
 from moderato.settings import Settings, Tenant
 from moderato.times import epoch, now
 from sinks.enforce import worker
-from sinks.enforce.executor import PARALLEL, Execute, Executor, Result
-from sinks.enforce.log import open_log
+from sinks.enforce.executor import PARALLEL, Execute, Result
 from sinks.enforce.orders import Order
-from sinks.enforce.registry import EXECUTORS, Routes
+from sinks.enforce.registry import Executor
 from sinks.enforce.worker import Enforcer, EnforcerRole, role
 from sinks.policy import worker as policy_worker
 from tests.moderato.bus.support import read_all
-from tests.sinks.enforce.support import SECRET, Endpoint, order
+from tests.sinks.enforce.support import SECRET, Endpoint
 from tests.sinks.support import NOW, action, body_of, consumed, header, verdict
 
 DONE = Result(OutcomeState.DONE, 1, "HTTP 204")
@@ -46,7 +44,7 @@ class Hands:
 
 def enforcer(execute: Execute, clock: Callable[[], float] = lambda: AT) -> Enforcer:
     executor = Executor("webhook", execute)
-    return Enforcer(lambda tenant: executor, clock)
+    return Enforcer(lambda _: executor, clock)
 
 
 def batch(*actions: dict[str, Any]) -> list[Any]:
@@ -176,7 +174,7 @@ async def test_a_tenant_whose_endpoint_hangs_holds_up_nobody_else() -> None:
 
     executors = {"dead": Executor("webhook", hanging), "alive": Executor("webhook", quick)}
     stuck = [targeting(str(n), f"u-{n}", tenant="dead") for n in range(2 * PARALLEL)]
-    results = await Enforcer(executors.__getitem__, lambda: AT).handle(
+    results = await Enforcer(lambda found: executors[found.tenant], lambda: AT).handle(
         batch(*stuck, targeting("x", "u", tenant="alive"))
     )
     assert ("x", "done") in states(results)
@@ -203,9 +201,9 @@ async def test_what_expires_while_all_slots_are_taken_is_not_carried_out(
         clock[0] += 60
         return DONE
 
-    one = Executor("webhook", execute, asyncio.Semaphore(1))
+    one = Executor("webhook", execute, slots=asyncio.Semaphore(1))
     soon = "2026-11-21T08:00:30.000Z"
-    results = await Enforcer(lambda tenant: one, lambda: clock[0]).handle(
+    results = await Enforcer(lambda _: one, lambda: clock[0]).handle(
         batch(targeting("1", "a", expires_at=soon), targeting("2", "b", expires_at=soon))
     )
     assert states(results) == [("1", "done"), ("2", "expired")]
@@ -303,57 +301,6 @@ async def test_outcomes_are_counted_once_they_are_acknowledged_and_aged_when_car
     ] == [1, 1, 5.0, 0]
 
 
-# --- Executors and routes --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", EXECUTORS)
-async def test_every_executor_settles_an_order_before_its_deadline(name: str, endpoint: Endpoint) -> None:
-    async with AsyncExitStack() as stack:
-        execute = await EXECUTORS[name](Tenant(webhook=endpoint.settings()), stack)
-        assert execute is not None
-        until = asyncio.get_running_loop().time() + 5
-        result = await execute(order(), until)
-        assert asyncio.get_running_loop().time() < until
-    assert result.state in OutcomeState
-    assert result.attempts == 1
-
-
-async def test_the_log_executor_says_who_what_and_why() -> None:
-    async with AsyncExitStack() as stack:
-        execute = await open_log(Tenant(), stack)
-        with capture_logs() as logs:
-            result = await execute(order(), 0.0)
-    assert result == Result(OutcomeState.DONE, 1)
-    assert logs == [
-        {
-            "event": "action",
-            "log_level": "info",
-            "action_id": "act_1",
-            "tenant": "acme",
-            "type": "kick",
-            "target_kind": "user",
-            "target": "u-42",
-            "rule": "critical-kick",
-            "message": "Removed from the room.",
-        }
-    ]
-
-
-async def test_a_tenant_goes_to_its_webhook_and_everybody_else_to_the_log(endpoint: Endpoint) -> None:
-    routes = Routes()
-    await routes.open({"acme": Tenant(webhook=endpoint.settings()), "plain": Tenant()})
-    assert [routes.of(name).name for name in ("acme", "plain", "stranger")] == ["webhook", "log", "log"]
-    await routes.close()
-
-
-async def test_a_webhook_that_cannot_be_used_is_named_with_its_tenant(endpoint: Endpoint) -> None:
-    routes = Routes()
-    broken = endpoint.settings(url="https://[::1/hooks")
-    with pytest.raises(Fatal, match=r"^tenants\.acme\.webhook: "):
-        await routes.open({"acme": Tenant(webhook=broken)})
-    await routes.close()
-
-
 # --- The whole way over a broker -------------------------------------------------------------------------------------
 
 
@@ -413,7 +360,7 @@ async def test_an_order_to_stop_a_session_goes_to_its_controller() -> None:
     shadow = action(id="a-2", type="stop_session", target={"kind": "session", "id": "s-8"}, mode="shadow")
     kick = action(id="a-3")
     hands = Hands()
-    stopping = Enforcer(lambda tenant: Executor("webhook", hands.execute), lambda: AT, stops_sessions=True)
+    stopping = Enforcer(lambda _: Executor("webhook", hands.execute), lambda: AT, stops_sessions=True)
     results = await stopping.handle(batch(stop, stop, shadow, kick))
     asked = [message for message in results.messages if message.topic == topics.SESSION_REQUESTS]
     [request] = asked
@@ -430,6 +377,17 @@ async def test_an_order_to_stop_a_session_goes_to_its_controller() -> None:
         ("a-3", "done", "webhook"),
     ]
     assert hands.hit == ["a-3"]
+
+
+async def test_what_no_route_takes_is_unsupported_and_what_is_braked_is_left() -> None:
+    results = await Enforcer(lambda _: None, lambda: AT).handle(
+        batch(action(id="a-1"), action(id="a-2", braked="the quota is used up"))
+    )
+    found = [body_of(message) for message in results.messages]
+    assert [(each["state"], each["executor"], each["attempts"], each["detail"]) for each in found] == [
+        ("unsupported", "none", 0, "no route of the tenant takes kick"),
+        ("braked", "none", 0, "the quota is used up"),
+    ]
 
 
 async def test_without_sessions_the_platform_is_told_to_stop_one() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 from sinks.policy.rules import Policy, PolicyFile
 
 
-def policy(*rules: dict[str, Any]) -> Policy:
-    return Policy.of(PolicyFile.model_validate({"rules": list(rules)}))
+def policy(*rules: dict[str, Any], **more: Any) -> Policy:
+    return Policy.of(PolicyFile.model_validate({"rules": list(rules), **more}))
 
 
 def rule(id: str = "r", match: dict[str, Any] | None = None, *then: Any, **more: Any) -> dict[str, Any]:

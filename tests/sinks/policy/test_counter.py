@@ -18,9 +18,10 @@ from moderato.bus.record import Record
 from moderato.errors import Fatal
 from moderato.times import epoch, rfc3339
 from sinks.policy import counter
+from sinks.policy.brakes import Brakes
 from sinks.policy.counter import Counter
 from sinks.policy.evaluate import Evaluator
-from sinks.policy.rules import LONGEST_WITHIN
+from sinks.policy.fields import LONGEST_WITHIN
 from sinks.policy.windows import LATENESS
 from sinks.policy.worker import PolicyWorker
 from tests.sinks.policy.support import policy, rule
@@ -38,7 +39,7 @@ def at(second: float, number: int, **changes: Any) -> dict[str, Any]:
 
 async def strikes_of(evaluator: Evaluator, *verdicts: dict[str, Any]) -> list[Record]:
     """The strikes' topic, in one partition, as the policy stage writes it."""
-    worker = PolicyWorker(lambda: evaluator, clock=lambda: NOW)
+    worker = PolicyWorker(lambda: evaluator, Brakes(), clock=lambda: NOW)
     results = await worker.handle([consumed("verdict", each) for each in verdicts])
     strikes = [message for message in results.messages if message.topic == topics.STRIKES]
     return [_record(message, offset) for offset, message in enumerate(strikes)]
@@ -79,7 +80,7 @@ class Log:
 
 
 def counting(evaluator: Evaluator, log: Log) -> Counter:
-    return Counter(lambda: evaluator, log.past, clock=lambda: NOW)
+    return Counter(lambda: evaluator, log.past, Brakes(), clock=lambda: NOW)
 
 
 async def actions(stage: Counter, records: Sequence[Record]) -> list[dict[str, Any]]:
@@ -98,7 +99,7 @@ async def test_the_third_within_ten_minutes_is_kicked_and_none_before() -> None:
 
 async def test_a_rule_that_counts_acts_on_no_verdict_by_itself_and_counts_no_pass() -> None:
     evaluator = Evaluator(policy(rule("r", {"decision": ["pass", "block"]}, "kick", count=THRICE["count"])))
-    worker = PolicyWorker(lambda: evaluator, clock=lambda: NOW)
+    worker = PolicyWorker(lambda: evaluator, Brakes(), clock=lambda: NOW)
     a_pass = at(0, 0, decision="pass", severity="none", severity_level=0, category="none")
     results = await worker.handle([consumed("verdict", a_pass), consumed("verdict", at(0, 1))])
     assert (results.kinds, results.done, results.ignored) == ({"strike": 1}, 1, 1)
@@ -179,7 +180,7 @@ async def test_windows_outlast_a_reload_that_counts_the_same_and_else_are_made_a
     current = [evaluator]
     strikes = await strikes_of(evaluator, *(at(number, number) for number in range(4)))
     log = Log(strikes)
-    stage = Counter(lambda: current[0], log.past, clock=lambda: NOW)
+    stage = Counter(lambda: current[0], log.past, Brakes(), clock=lambda: NOW)
     assert await actions(stage, strikes[:2]) == []
     current[0] = Evaluator(policy(THRICE | {"then": [{"action": "mute"}]}))
     assert [each["type"] for each in await actions(stage, strikes[2:3])] == ["mute"]

@@ -68,7 +68,7 @@ def test_a_file_with_many_faults_lists_them_all_with_line_place_and_suggestion(t
         "14:41: rules.2.then.0.message: the text is empty",
         "14:55: rules.2.then.1: this rule has the same action and target already",
         "15:5: rules.3: a mapping (name: value) is due",
-        "16:1: version: unknown field (there are: rules)",
+        "16:1: version: unknown field (there are: rules, brakes)",
     ]
 
 
@@ -253,3 +253,31 @@ def test_the_examples_in_the_documentation_load(tmp_path: Path) -> None:
     ]
     assert [rule.id for rule in rules] == ["loud-lounge", "night-abuse"]
     assert rules[0].then[0].duration == 600
+
+
+def test_a_brake_that_names_no_rule_or_has_no_sense_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(
+        "rules:\n"
+        "  - {id: kicks, match: {decision: block}, then: [{action: kick}]}\n"
+        "brakes:\n"
+        "  quotas:\n"
+        "    - {at_most: 0, within: 2d, rules: [kcks]}\n"
+        "    - {at_most: 1, within: 1h, per: rules, actions: lift}\n"
+        "  trips:\n"
+        "    - {share: 20, within: 10m, rules: kikcs, of: room}\n"
+    )
+    with pytest.raises(Fatal) as refused:
+        load(file)
+    assert [line.partition(":")[2] for line in str(refused.value).splitlines()] == [
+        "5:8: brakes.quotas.0.at_most: at least 1 is due",
+        "5:20: brakes.quotas.0.within: at most 1d is due: windows are rebuilt from two days of strikes",
+        "5:40: brakes.quotas.0.rules.0: no rule is named 'kcks'; did you mean 'kicks'? (there are: kicks)",
+        "6:32: brakes.quotas.1.per.0: 'rules' is not known here; did you mean 'rule'? (there are: rule, "
+        "tenant, action)",
+        "6:44: brakes.quotas.1.actions.0: 'lift' is not known here (there are: notify, review, warn, mute, "
+        "kick, ban, close_room, stop_session)",
+        "8:8: brakes.trips.0.share: less than 1 is due",
+        "8:32: brakes.trips.0.rules: no rule is named 'kikcs'; did you mean 'kicks'? (there are: kicks)",
+        "8:46: brakes.trips.0.of: 'room' is not known here; did you mean 'rooms'? (there are: rooms, users)",
+    ]

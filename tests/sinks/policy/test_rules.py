@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moderato.records import ActionType
-from sinks.policy.rules import TARGETS, Policy, PolicyFile, seconds
+from sinks.policy.fields import seconds
+from sinks.policy.rules import TARGETS, Policy, PolicyFile
 from tests.sinks.policy.support import policy, rule
 
 

@@ -11,6 +11,7 @@ from moderato.bus.record import Record
 from moderato.errors import Fatal
 from moderato.metrics import REGISTRY
 from moderato.settings import Kafka, Policy, Settings
+from sinks.policy.brakes import Brakes
 from sinks.policy.evaluate import Evaluator
 from sinks.policy.worker import PolicyWorker, role
 from tests.sinks.policy.support import policy, rule
@@ -21,7 +22,7 @@ CONNECTION = Connection("localhost:1", Kafka())
 
 def worker(*rules: dict[str, Any]) -> PolicyWorker:
     evaluator = Evaluator(policy(*rules))
-    return PolicyWorker(lambda: evaluator, clock=lambda: NOW)
+    return PolicyWorker(lambda: evaluator, Brakes(), clock=lambda: NOW)
 
 
 def counted(**labels: str) -> float:
