@@ -155,7 +155,9 @@ class Backtest:
         hour = int(known // 3600)
         self._tell(verdict, at, hour)
         marks = [acts.people for acts in self.new.take(verdict, new, hour)]
-        self.new.shadow.update(besides(new))
+        self.new.shadow.update(
+            (str(action.type), beside) for action, beside in zip(new, besides(new), strict=True) if beside
+        )
         if self.old:
             marks += [acts.people for acts in self.old.take(verdict, old, hour)]
             marks += self._compare(verdict, new, old)

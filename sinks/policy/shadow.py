@@ -1,6 +1,5 @@
 """What stands beside the actions of rules in shadow mode: whether a rule on trial would do anything new. Pure."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
@@ -10,20 +9,19 @@ Beside = Literal["same", "other", "nothing"]
 BESIDE: tuple[Beside, ...] = ("same", "other", "nothing")
 
 
-def besides(actions: Sequence[Action]) -> Counter[tuple[str, Beside]]:
-    """Of the actions demanded with one verdict: those in shadow mode by type, and by whether an enforced rule demands
-    the `same` of the same target, something `other`, or `nothing`."""
-    shadow = [action for action in actions if action.mode == "shadow"]
-    if not shadow:
-        return Counter()
-    enforced = {_demand(action) for action in actions if action.mode == "enforce"}
-    return Counter(
-        (
-            str(action.type),
-            "same" if _demand(action) in enforced else "other" if enforced else "nothing",
-        )
-        for action in shadow
-    )
+def besides(actions: Sequence[Action]) -> list[Beside | None]:
+    """For each of the actions demanded with one verdict, if it is in shadow mode: whether an enforced rule demands the
+    `same` of the same target, something `other`, or `nothing`. What a brake holds is not enforced."""
+    if all(action.mode == "enforce" for action in actions):
+        return [None] * len(actions)
+    enforced = {_demand(action) for action in actions if action.mode == "enforce" and action.braked is None}
+    return [None if action.mode == "enforce" else _beside(action, enforced) for action in actions]
+
+
+def _beside(action: Action, enforced: set[tuple[str, str, str]]) -> Beside:
+    if _demand(action) in enforced:
+        return "same"
+    return "other" if enforced else "nothing"
 
 
 def _demand(action: Action) -> tuple[str, str, str]:
