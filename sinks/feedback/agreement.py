@@ -19,7 +19,7 @@ SLOT = 60.0
 OPEN = 600.0
 """Seconds after which a minute is counted: verdicts on it may come so late."""
 KEPT = 50_000
-"""Minutes of rooms that are open at once; the oldest is counted early to make room. About 300 bytes each."""
+"""Minutes of rooms that are open at once; the oldest is counted early to make room. About 400 bytes each."""
 
 Outcome = Literal["both", "source", "other", "neither"]
 OUTCOMES: tuple[Outcome, ...] = ("both", "source", "other", "neither")
@@ -39,7 +39,7 @@ class Agreement:
 
     def __init__(self, most: int = KEPT) -> None:
         self._most = most
-        self._open: OrderedDict[tuple[str, str, int], list[int]] = OrderedDict()
+        self._open: OrderedDict[tuple[int, int], list[int]] = OrderedDict()
         self._latest = 0.0
         self.pairs: Counter[Pair] = Counter()
         """Counted so far; whoever takes them away may clear it."""
@@ -60,7 +60,7 @@ class Agreement:
         if known is not None:
             at = min(at, known)  # a clock that is ahead must not keep a minute open
         self._close(at if known is None else known)
-        key = (verdict["tenant"], room, int(at // SLOT))
+        key = (hash((verdict["tenant"], room)), int(at // SLOT))
         watched = self._open.get(key)
         if watched is None:
             watched = self._open[key] = [0, 0]
@@ -78,7 +78,7 @@ class Agreement:
     def _close(self, now: float) -> None:
         self._latest = max(self._latest, now)
         while self._open:
-            (_, _, slot), (watched, flagged) = next(iter(self._open.items()))
+            (_, slot), (watched, flagged) = next(iter(self._open.items()))
             if (slot + 1) * SLOT + OPEN > self._latest:
                 return
             self._open.popitem(last=False)
