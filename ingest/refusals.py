@@ -28,8 +28,18 @@ STATUS: dict[str, HTTPStatus] = {
 }
 """`client_gone` is counted only: nobody is left to read its answer."""
 
-# What can be said before a source is known.
-OF_NO_SOURCE = ("bad_request", "unknown_path", "unknown_source", "method_not_allowed", "internal_error")
+_NOWHERE = ("unknown_path", "unknown_source")
+OF_SOURCE = tuple(code for code in STATUS if code not in _NOWHERE)
+"""What can be said to a request for a source that some tenant has."""
+OF_NO_SOURCE = (
+    *_NOWHERE,
+    "bad_request",
+    "unknown_tenant",
+    "source_not_configured",
+    "method_not_allowed",
+    "internal_error",
+)
+"""What can be said to all others."""
 
 # After these the rest of the body is unread, or the connection cannot be trusted to be in step.
 CLOSING = frozenset({"bad_request", "body_timeout", "body_too_large"})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ingest.answers import Acknowledgement
 from ingest.callbacks import CALLBACKS
 from ingest.callbacks.contract import Callback
-from ingest.refusals import STATUS, Refused
+from ingest.refusals import OF_SOURCE, Refused
 from ingest.spool.file import fault_of
 from ingest.tally import Tally
 from ingest.tokens import Capabilities, Capability, StaticTokens
@@ -48,7 +48,7 @@ def routes(settings: Settings) -> dict[str, Route]:
     for tenant, source, configured in _configured(settings):
         callback = CALLBACKS[source]
         if source not in tallies:
-            tallies[source] = Tally(source, STATUS, observes=not callback.enforced)
+            tallies[source] = Tally(source, OF_SOURCE, observes=not callback.enforced)
         found[f"{PREFIX}/{source}/{tenant}"] = Route(
             source=source,
             tenant=tenant,

@@ -26,8 +26,8 @@ Info(
 ).info({"version": version("moderato")})
 
 # From a spoken word to its verdict lie seconds (a segment is 10 s long) to a day (Yidun repeats for 24 hours).
-_AGES = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900, 3600, 14400, 86400)
-_LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5, 5)
+_AGES = (0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900, 3600, 86400)
+_LATENCIES = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5, 5)
 
 
 class BatchHistogram(Collector):
@@ -220,6 +220,33 @@ VERDICT_AGE = BatchHistogram(
 )
 ACTIONS = Counter(
     "moderato_actions_total", "Actions demanded by the policy.", ("type", "mode"), registry=REGISTRY
+)
+SHADOW = Counter(
+    "moderato_policy_shadow_total",
+    "Actions of rules in shadow mode, by what enforced rules demand with the same verdict: the same of the same "
+    "target, something other, or nothing.",
+    ("beside",),
+    registry=REGISTRY,
+)
+FEEDBACK = Counter(
+    "moderato_feedback_total",
+    "Machines' verdicts that flagged something, once a person has decided on it too, by what the person said: "
+    "confirmed or refuted.",
+    ("source", "category", "outcome"),
+    registry=REGISTRY,
+)
+FEEDBACK_MISSED = Counter(
+    "moderato_feedback_missed_total",
+    "Verdicts of people who flagged what no machine of that source is known to have flagged.",
+    ("source",),
+    registry=REGISTRY,
+)
+AGREEMENT = Counter(
+    "moderato_agreement_total",
+    "Minutes of rooms that the machines of two sources judged and at least one flagged: both, only source, or only "
+    "other.",
+    ("source", "other", "outcome"),
+    registry=REGISTRY,
 )
 POLICY_SUBJECTS = Gauge(
     "moderato_policy_subjects",

@@ -2,6 +2,12 @@
 
 from deploy.grafana.board import Board, Panel, Query, Row, quantile, rate, ratio
 
+
+def _share(part: str, whole: str) -> str:
+    """Nothing where there is nothing to divide; 0 while the part has not come to be."""
+    return f"({part} or 0 * {whole}) / ({whole} > 0)"
+
+
 BOARD = Board(
     "moderation",
     "Moderation",
@@ -45,9 +51,16 @@ BOARD = Board(
                 ),
                 Panel(
                     "Shadow against enforced",
-                    "Actions per second by mode: what rules on trial would do beside what is done.",
+                    "Actions per second by mode: what rules on trial would do beside what is done. And those of rules "
+                    "on trial by what is enforced with the same verdict: the same, something other, or nothing.",
                     "ops",
-                    [rate("moderato_actions_total", "mode")],
+                    [
+                        rate("moderato_actions_total", "mode"),
+                        Query(
+                            "sum by (beside) (rate(moderato_policy_shadow_total{M}[$__rate_interval]))",
+                            "shadow, enforced beside it: {{beside}}",
+                        ),
+                    ],
                 ),
                 Panel(
                     "Outcomes",
@@ -104,6 +117,62 @@ BOARD = Board(
                     [quantile(0.99, "moderato_outcome_age_seconds", "type")],
                     alerts=["ModeratoOutcomesLate"],
                     leads_to="overview",
+                ),
+            ),
+        ),
+        Row(
+            "People and other vendors",
+            (
+                Panel(
+                    "Precision by later human verdicts",
+                    "Of what machines flagged and people decided on within the day before, the share that the person "
+                    "flagged too, by source. It is of what people looked at, not of everything.",
+                    "percentunit",
+                    [
+                        Query(
+                            _share(
+                                'sum by (source) (increase(moderato_feedback_total{M, outcome="confirmed"}[1d]))',
+                                "sum by (source) (increase(moderato_feedback_total{M}[1d]))",
+                            ),
+                            "{{source}}",
+                        )
+                    ],
+                    empty="no human verdicts",
+                ),
+                Panel(
+                    "Refuted, and missed",
+                    "Verdicts of the day before that people let pass though a machine had flagged them, by source and "
+                    "category; and what people flagged and no machine of the source had.",
+                    "short",
+                    [
+                        Query(
+                            "sum by (source, category) "
+                            '(increase(moderato_feedback_total{M, outcome="refuted"}[1d])) > 0',
+                            "{{source}} {{category}} refuted",
+                        ),
+                        Query(
+                            "sum by (source) (increase(moderato_feedback_missed_total{M}[1d])) > 0",
+                            "{{source}} missed",
+                        ),
+                    ],
+                    empty="no human verdicts",
+                ),
+                Panel(
+                    "Agreement of vendors",
+                    "Of the minutes of rooms that two sources judged within the day before and at least one flagged, "
+                    "the share that both flagged.",
+                    "percentunit",
+                    [
+                        Query(
+                            _share(
+                                "sum by (source, other) "
+                                '(increase(moderato_agreement_total{M, outcome="both"}[1d]))',
+                                "sum by (source, other) (increase(moderato_agreement_total{M}[1d]))",
+                            ),
+                            "{{source}} and {{other}}",
+                        )
+                    ],
+                    empty="no two sources watch the same room",
                 ),
             ),
         ),

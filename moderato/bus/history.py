@@ -7,9 +7,11 @@ first at or after another. Stretches that adjoin in time therefore neither overl
 
 import asyncio
 import contextlib
+import heapq
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,6 +31,7 @@ _STOP_DEADLINE = 5.0
 _SILENCE = 30.0  # seconds without a record, where there must be some
 _TURN_MS = 200
 _PIECE_BYTES = 1024 * 1024  # of values that are handed out at a time
+_PIECE_RECORDS = 1000
 _FETCH_BYTES = 1024 * 1024  # a partition; the memory that a reading takes is this times the partitions
 
 
@@ -77,6 +80,36 @@ class History:
                 left = self._open(left)
             elif time.monotonic() - heard > _SILENCE:
                 raise Fatal(f"Kafka gave nothing for {_SILENCE:.0f} s; read up to {self.place()}")
+
+    async def merged(self, ended: asyncio.Event | None = None) -> AsyncGenerator[list[Record], None]:
+        """The records of all partitions in the order of their timestamps, as far as that of each partition allows;
+        ends early when `ended` is set. In memory are two fetches a partition.
+
+        Raises Fatal when Kafka does not give what it has."""
+        heard = time.monotonic()
+        waiting: dict[TopicPartition, deque[Record]] = {partition: deque() for partition in self.stretches}
+        while not (ended and ended.is_set()):
+            waiting = {partition: waiting[partition] for partition in self._open(waiting)}
+            if not waiting:
+                return
+            # A partition of which nothing is here may have the oldest record: no other goes on before.
+            lacking = [partition for partition, records in waiting.items() if not records]
+            fetched = await self._fetch(lacking) if lacking else {}
+            for partition, batch in fetched.items():
+                waiting[partition].extend(self._within({partition: batch}))
+                if not waiting[partition]:
+                    self.reached[partition] = self.stretches[partition].end
+            if fetched or await self._moved([each for each in lacking if not waiting[each]]):
+                heard = time.monotonic()
+            elif lacking and time.monotonic() - heard > _SILENCE:
+                raise Fatal(f"Kafka gave nothing for {_SILENCE:.0f} s; read up to {self.place()}")
+            while records := _oldest(waiting):
+                yield records
+                for record in records:
+                    self.reached[TopicPartition(record.topic, record.partition)] = record.offset + 1
+                if ended and ended.is_set():
+                    return
+                heard = time.monotonic()
 
     async def _fetch(self, left: Sequence[TopicPartition]) -> dict[TopicPartition, list[Record]]:
         try:
@@ -133,6 +166,22 @@ class History:
             if position > self.reached[partition]:
                 self.reached[partition], moved = position, True
         return moved
+
+
+def _oldest(waiting: Mapping[TopicPartition, deque[Record]]) -> list[Record]:
+    """Takes out what comes next of all partitions, a piece at most; nothing while one of them is empty."""
+    if not all(waiting.values()):
+        return []
+    heap = [(records[0].timestamp, place, records) for place, records in enumerate(waiting.values())]
+    heapq.heapify(heap)
+    taken: list[Record] = []
+    while heap and len(taken) < _PIECE_RECORDS:
+        _, place, records = heap[0]
+        taken.append(records.popleft())
+        if not records:
+            break
+        heapq.heapreplace(heap, (records[0].timestamp, place, records))
+    return taken
 
 
 @contextlib.asynccontextmanager

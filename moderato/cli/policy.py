@@ -1,4 +1,4 @@
-"""`moderato policy check|explain|test`: what a policy file says, and what it does, without Kafka."""
+"""`moderato policy check|explain|test|backtest`: what a policy file says, and what it does."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from moderato.cli.backtest import backtest
+
 app = typer.Typer(help="Check, explain and test a policy file.", no_args_is_help=True)
+app.command("backtest")(backtest)
 
 PolicyPath = Annotated[
     Path, typer.Argument(metavar="FILE", help="The policy file, YAML.", show_default=False)
@@ -100,26 +103,12 @@ def test(
 
 
 def _verdict(path: Path) -> dict[str, Any]:
-    import orjson
-
+    from moderato.cli.verdict_file import verdict_in
     from moderato.errors import Fatal, Poison
-    from sinks.events import require_texts
-    from sinks.policy.worker import REQUIRED
 
     try:
-        text = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-        data = orjson.loads(text)
+        return verdict_in(sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes())
     except OSError as error:
         raise Fatal(f"{path}: {error.strerror}") from None
-    except orjson.JSONDecodeError as error:
-        raise Fatal(f"{path}: one verdict as JSON is due: {error}") from None
-    if isinstance(data, dict) and isinstance(data.get("record"), dict):
-        data = data["record"]
-    if not isinstance(data, dict):
-        raise Fatal(f"{path}: one verdict as a JSON object is due")
-    try:
-        require_texts(data, REQUIRED)
     except Poison as fault:
         raise Fatal(f"{path}: {fault}") from None
-    # One that was written by hand may lack what nobody decides.
-    return {"normalized_at": data["occurred_at"]} | data

@@ -26,12 +26,13 @@ def summary(path: Path, policy: Policy) -> None:
     print(f"{path}: good, version {policy.version}, {len(policy.rules)} rules{f': {kinds}' if kinds else ''}")
     width = max((len(rule.id) for rule in policy.rules), default=0)
     for rule in policy.rules:
-        print(f"  {rule.id:<{width}}  {_what(rule)}")
+        print(f"  {rule.id:<{width}}  {what(rule)}")
     for name, ids in sorted(policy.lists.items()):
         print(f"  list {printable(name)}: {len(ids):,} ids")
 
 
-def _what(rule: Rule) -> str:
+def what(rule: Rule) -> str:
+    """What a rule does and when, in a line."""
     parts = [", ".join(then.action for then in rule.then)]
     if rule.count:
         each = f" {rule.count.distinct}s" if rule.count.distinct else ""

@@ -17,11 +17,12 @@ from moderato.dead_letters import dead_letter, reason_of, stack_of
 from moderato.records import Action
 from sinks.policy.brake_records import brake_message, tally_message
 from sinks.policy.brakes import Brakes
+from sinks.policy.shadow import Beside, besides
 
 log = structlog.get_logger(__name__)
 
-Demanded: TypeAlias = collections.Counter[tuple[str, str, bool]]
-"""Actions by type and mode, and whether they are braked."""
+Demanded: TypeAlias = collections.Counter[tuple[str, str, bool, Beside | None]]
+"""Actions by type and mode, whether they are braked, and what is enforced beside those in shadow mode."""
 
 
 def results_of(
@@ -54,7 +55,10 @@ def results_of(
 
 def action_messages(actions: Sequence[Action], event: Event, demanded: Demanded) -> list[tuple[str, Message]]:
     """The messages of the actions that a record calls for, which are counted in `demanded`."""
-    demanded.update((action.type.value, action.mode, action.braked is not None) for action in actions)
+    demanded.update(
+        (action.type.value, action.mode, action.braked is not None, beside)
+        for action, beside in zip(actions, besides(actions), strict=True)
+    )
     traceparent = event.attribute("traceparent")
     return [("action", action_message(action, traceparent)) for action in actions]
 
@@ -86,7 +90,9 @@ def action_message(action: Action, traceparent: str | None) -> Message:
 
 
 def _count(demanded: Demanded) -> None:
-    for (type_, mode, braked), number in demanded.items():
+    for (type_, mode, braked, beside), number in demanded.items():
         metrics.ACTIONS.labels(type_, mode).inc(number)
         if braked:
             metrics.BRAKED.labels(type_).inc(number)
+        if beside:
+            metrics.SHADOW.labels(beside).inc(number)

@@ -14,6 +14,7 @@ from moderato.codec import Event, encode
 from moderato.settings import Settings
 from moderato.times import epoch, now
 from sinks.events import opened, require_texts, text_in
+from sinks.feedback.live import Feedback
 from sinks.policy import counter
 from sinks.policy.brake_log import BrakeLog
 from sinks.policy.brakes import Brakes
@@ -110,6 +111,8 @@ class PolicyWorker:
         self._current = current
         self._brakes = brakes
         self._clock = clock
+        # Here, since all verdicts on a room come to one process, opened already.
+        self._feedback = Feedback()
 
     async def handle(self, records: Sequence[Record]) -> Results:
         """One batch of verdicts -> actions, strikes and dead letters; a verdict that calls for nothing is ignored."""
@@ -121,6 +124,7 @@ class PolicyWorker:
             event, verdict = opened(record, "verdict")
             require_texts(verdict, REQUIRED)
             self._brakes.see(verdict, moment)
+            self._feedback.see(verdict)
             actions, subjects = evaluator.evaluate(verdict, at), evaluator.subjects(verdict)
             if not actions and not subjects:
                 return []
@@ -131,6 +135,7 @@ class PolicyWorker:
 
         results = results_of(records, NAME, at, messages)
         emit_news(results, self._brakes, moment)
+        self._feedback.tell()
         return results
 
 

@@ -58,6 +58,16 @@ async def test_a_source_that_this_tenant_does_not_use(bench: Bench) -> None:
     )
 
 
+async def test_a_source_that_no_tenant_uses(broker: EmbeddedBroker) -> None:
+    both = settings()
+    one = {Source.SHUMEI_AUDIO: both.tenants["default"].sources[Source.SHUMEI_AUDIO]}
+    tenant = both.tenants["default"].model_copy(update={"sources": one})
+    async with receiving(broker, both.model_copy(update={"tenants": {"default": tenant}})) as bench:
+        for name, code in (("default", "source_not_configured"), ("nobody", "unknown_tenant")):
+            status, error, _ = await bench.post(Source.YIDUN_AUDIO, samples.YIDUN, FORM, tenant=name)
+            assert (status, error["error"]) == (404, code)
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -1,14 +1,17 @@
 """What a scrape costs: bounded by closed label sets, held here for 8 sources and 20 tenants in one process."""
 
+import ast
 import itertools
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ingest.clients import KINDS
-from ingest.refusals import OF_NO_SOURCE, STATUS
+from ingest.refusals import OF_NO_SOURCE, OF_SOURCE
 from moderato import metrics
 from moderato.records import (
     ActionType,
@@ -24,6 +27,10 @@ from moderato.sources import Source
 from normalize.mappings import MAPPINGS
 from normalize.scale import Candidate, built_in
 from sinks.enforce.registry import EXECUTORS
+from sinks.feedback import agreement
+from sinks.policy.shadow import BESIDE
+
+ROOT = Path(__file__).parents[2]
 
 VENDOR_OUTCOMES = ("ok", "refused", "throttled", "unavailable", "unreadable", "cancelled")
 VENDOR_OPERATIONS = {
@@ -63,6 +70,23 @@ def reachable(source: Source) -> set[tuple[Severity, Category]]:
     return found
 
 
+def signals_of(source: Source) -> set[SignalKind]:
+    """Every kind of signal that is named in the code of this source's mapping, or of mappings that it imports."""
+    left, seen = [f"normalize.mappings.{source}"], set[str]()
+    found: set[SignalKind] = set()
+    while left:
+        module = left.pop()
+        if module in seen or not (path := ROOT / f"{module.replace('.', '/')}.py").is_file():
+            continue
+        seen.add(module)
+        text = path.read_text(encoding="utf-8")
+        found |= {SignalKind[name] for name in re.findall(r"SignalKind\.([A-Z_]+)", text)}
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("normalize.mappings"):
+                left += [str(node.module), *(f"{node.module}.{name.name}" for name in node.names)]
+    return found
+
+
 def fill_all() -> None:
     """Touches every series that can come to be in a process that runs all roles."""
     for source, state in itertools.product(KINDS, SessionState):
@@ -72,20 +96,35 @@ def fill_all() -> None:
         for tenant in range(20):
             metrics.SESSIONS_UNWATCHED.labels(source, f"tenant-{tenant}")
             metrics.SESSIONS_AT_FAULT.labels(source, f"tenant-{tenant}")
+    judging = [source for source in Source if MAPPINGS[source].table]
+    for source in judging:
+        vendor = built_in().vendors[MAPPINGS[source].table or ""]
+        judges = {Judge.MACHINE} | ({Judge.VENDOR_HUMAN} if vendor.people else set())
+        if source in (Source.YIDUN_AUDIO, Source.YUNXIN_RTC):
+            judges.add(Judge.CUSTOMER_HUMAN)  # censorSource 1
+        for decision, judge in itertools.product(Decision, judges):
+            metrics.DECISIONS.labels(source, decision, judge)
+        metrics.VERDICT_AGE.observe(source, [1.0])
+        metrics.UNMAPPED.labels(source)
+        metrics.DEGRADED.labels(source)
+        if vendor.people:
+            metrics.FEEDBACK_MISSED.labels(source)
+            flagged = {category for severity, category in reachable(source) if severity is not Severity.NONE}
+            for category, outcome in itertools.product(flagged, ("confirmed", "refuted")):
+                metrics.FEEDBACK.labels(source, category, outcome)
+    for (source, other), outcome in itertools.product(
+        itertools.combinations(judging, 2), set(agreement.OUTCOMES) - {"neither"}
+    ):
+        metrics.AGREEMENT.labels(source, other, outcome)
     for source in Source:
         metrics.CALLBACKS_RECEIVED.labels(source)
         metrics.CALLBACKS_PUBLISHED.labels(source)
         metrics.CALLBACK_SECONDS.labels(source)
-        metrics.VERDICT_AGE.observe(source, [1.0])
-        metrics.UNMAPPED.labels(source)
-        metrics.DEGRADED.labels(source)
-        for code in STATUS:
+        for code in OF_SOURCE:
             metrics.CALLBACKS_REJECTED.labels(source, code)
         for severity, category in reachable(source):
             metrics.VERDICTS.labels(source, severity, category)
-        for decision, judge in itertools.product(Decision, Judge):
-            metrics.DECISIONS.labels(source, decision, judge)
-        for kind in SignalKind:
+        for kind in signals_of(source):
             metrics.SIGNALS.labels(source, kind)
     for code in OF_NO_SOURCE:
         metrics.CALLBACKS_REJECTED.labels("unknown", code)
@@ -95,11 +134,14 @@ def fill_all() -> None:
         metrics.VENDOR_SECONDS.labels(vendor)
         for operation, outcome in itertools.product(operations, VENDOR_OUTCOMES):
             metrics.VENDOR_CALLS.labels(vendor, operation, outcome)
+    for beside in BESIDE:
+        metrics.SHADOW.labels(beside)
     for action in ActionType:
         metrics.OUTCOME_AGE.labels(action)
-        for mode in ("enforce", "shadow"):
-            metrics.ACTIONS.labels(action, mode)
-        metrics.BRAKED.labels(action)
+        if action is not ActionType.LIFT:  # which only people demand
+            for mode in ("enforce", "shadow"):
+                metrics.ACTIONS.labels(action, mode)
+            metrics.BRAKED.labels(action)
         for state in set(OutcomeState) - {OutcomeState.DONE, OutcomeState.FAILED}:
             metrics.OUTCOMES.labels(action, state, "none")
         for name, kind in EXECUTORS.items():
@@ -140,6 +182,8 @@ def test_no_label_can_hold_an_id() -> None:
     }
     allowed |= {
         "mode",
+        "other",
+        "beside",
         "state",
         "executor",
         "result",

@@ -22,6 +22,7 @@ def read_body(
     session_id: str | None = None,
     room: str | None = None,
     user: str | None = None,
+    received: str = RECEIVED,
 ) -> Reading:
     raw = Raw(
         source=source,
@@ -29,7 +30,7 @@ def read_body(
         id=raw_id,
         body=body,
         content_type=content_type,
-        received_at=RECEIVED,
+        received_at=received,
         ref=RawRef(topics.raw(source), 0, 7, raw_id),
         task_id=task_id,
         session_id=session_id,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from unittest import mock
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from moderato import topics
@@ -192,3 +192,66 @@ async def test_a_groups_commits_are_told_for_what_it_has_committed(connection: C
     ends, committed = await asyncio.to_thread(look)
     assert sum(ends.values()) == 10
     assert committed == {}
+
+
+async def at(connection: Connection, values: Sequence[tuple[int, int]]) -> None:
+    """Writes (partition, timestamp in milliseconds)."""
+    producer = AIOKafkaProducer(**connection.for_aiokafka())
+    await producer.start()
+    try:
+        for partition, timestamp in values:
+            await producer.send_and_wait(
+                topics.VERDICTS, b"%d" % timestamp, partition=partition, timestamp_ms=timestamp
+            )
+    finally:
+        await producer.stop()
+
+
+async def test_partitions_are_merged_by_time_and_each_keeps_its_order(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moderato.bus.history._PIECE_RECORDS", 7)
+    begin = 1_795_248_000_000
+    # One partition is far ahead of the other, and within one there is a step back.
+    written = [(0, begin + 1000 * second) for second in range(60)]
+    written += [(1, begin + 1000 * second + 500) for second in range(30)] + [(1, begin + 100)]
+    await at(connection, written)
+    async with history(connection, [topics.VERDICTS]) as opened:
+        read = [(record.partition, record.timestamp) async for batch in opened.merged() for record in batch]
+        assert opened.place().count("(all)") == 2
+    assert sorted(read) == sorted(written)
+    for partition in (0, 1):
+        assert [each for each in read if each[0] == partition] == [
+            each for each in written if each[0] == partition
+        ]
+    back = read.index((1, begin + 100))
+    merged = read[:back] + read[back + 1 :]
+    assert merged == sorted(merged, key=lambda each: each[1])
+    # What goes back in time comes at once after the one before it.
+    assert read[back - 1] == (1, begin + 29_500)
+
+
+async def test_merging_ends_early_when_told_and_at_once_when_there_is_nothing(connection: Connection) -> None:
+    async with history(connection, [topics.VERDICTS]) as opened:
+        assert [batch async for batch in opened.merged()] == []
+    await fill(connection, topics.VERDICTS, range(3000))
+    ended = asyncio.Event()
+    async with history(connection, [topics.VERDICTS]) as opened:
+        handed = 0
+        async for batch in opened.merged(ended):
+            handed += len(batch)
+            ended.set()
+        assert sum(opened.reached.values()) == handed
+        assert 0 < handed < 3000
+
+
+async def test_merging_tells_of_brokers_that_stop_answering_and_passes_over_what_is_gone() -> None:
+    consumer = mock.Mock()
+    place = TopicPartition("t", 0)
+    consumer.assignment.return_value = {place}
+    consumer.paused.return_value = set()
+    consumer.getmany = mock.AsyncMock(return_value={})
+    consumer.position = mock.AsyncMock(return_value=10)
+    assert [batch async for batch in History(consumer, {place: Stretch(3, 10, 0)}).merged()] == []
+    with mock.patch("moderato.bus.history._SILENCE", 0.0), pytest.raises(Fatal, match="gave nothing for 0 s"):
+        [batch async for batch in History(consumer, {place: Stretch(10, 12, 0)}).merged()]

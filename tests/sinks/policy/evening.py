@@ -1,8 +1,9 @@
 """An evening of the simulated vendors' traffic, as verdicts: the same ones at every run. `python -m
-tests.sinks.policy.evening` prints the table of what the ready policies do to it.
+tests.sinks.policy.evening` prints the table of what the ready policies do to it, and with `--json` the verdicts.
 
 Saturday, 19:00 to 24:00 in Shanghai: 40 rooms, each watched by two vendors, three callbacks in two minutes a room."""
 
+import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -48,9 +49,12 @@ def evening() -> tuple[bytes, ...]:
     verdicts: list[bytes] = []
     for at, callback in sorted(arrivals, key=lambda arrival: arrival[0]):
         identity = identify(callback.source, callback.body, callback.content_type)
-        reading = read_body(callback.source, callback.body, callback.content_type, raw_id=identity.id)
+        received = rfc3339(at) or ""
+        reading = read_body(
+            callback.source, callback.body, callback.content_type, raw_id=identity.id, received=received
+        )
         for verdict in reading.verdicts:
-            verdict.received_at = verdict.normalized_at = rfc3339(at) or ""
+            verdict.normalized_at = received
             if verdict.occurred_at > verdict.received_at:
                 verdict.occurred_at = verdict.received_at
             verdicts.append(orjson.dumps(verdict))
@@ -82,7 +86,10 @@ def table() -> str:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Prints the table, or the verdicts as lines of JSON."""
+    if sys.argv[1:] == ["--json"]:
+        sys.stdout.buffer.writelines(text + b"\n" for text in evening())
+        return
     verdicts = [orjson.loads(text) for text in evening()]
     print(f"{len(verdicts):,} verdicts: {dict(Counter(each['decision'] for each in verdicts))}\n")
     print(table(), end="")

@@ -142,3 +142,21 @@ def test_a_bad_policy_file_keeps_the_role_from_starting(tmp_path: Path) -> None:
     path.write_text("rules: [{id: a, match: {}, then: [{action: kik}]}]")
     with pytest.raises(Fatal, match="did you mean 'kick'"):
         role(Settings(policy=Policy(file=path)), CONNECTION)
+
+
+async def test_what_people_say_and_what_is_on_trial_is_counted_with_the_verdicts() -> None:
+    def seen() -> tuple[float, float]:
+        labels = {"source": "shumei_audio", "category": "politics", "outcome": "refuted"}
+        return (
+            REGISTRY.get_sample_value("moderato_feedback_total", labels) or 0.0,
+            REGISTRY.get_sample_value("moderato_policy_shadow_total", {"beside": "nothing"}) or 0.0,
+        )
+
+    before = seen()
+    person = verdict(id="p#0", judge="vendor_human", decision="pass", severity="none", severity_level=0)
+    records = [consumed("verdict", verdict()), consumed("verdict", person), consumed("verdict", b"{}")]
+    results = await worker(rule("r", {}, "kick", mode="shadow")).handle(records)
+    assert results.count
+    results.count()
+    assert (results.done, results.ignored, results.dead_lettered) == (1, 1, 1)
+    assert seen() == (before[0] + 1, before[1] + 1)

@@ -1,0 +1,1 @@
+"""What people and other vendors say of a machine's verdicts."""
