@@ -25,6 +25,7 @@ from sinks.policy.counter import Counter
 from sinks.policy.worker import PolicyWorker
 from tests.faults.driver import digest
 from tests.faults.judge import BAD_KEY, POLICY, Bench, Findings
+from tests.sinks.enforce.support import nothing
 
 _CALLBACKS = 800
 
@@ -96,7 +97,7 @@ async def _made() -> World:
     actions = [record for record in results if record.topic == topics.ACTIONS]
     routes = Routes()
     await routes.open({})
-    world.write_all((await Enforcer(routes.of).handle(actions)).messages)
+    world.write_all((await Enforcer(routes.of, nothing).handle(actions)).messages)
     await routes.close()
     return world
 
