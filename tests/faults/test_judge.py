@@ -206,6 +206,37 @@ def test_a_record_that_is_there_twice_is_counted_and_no_fault(world: World, topi
     assert (found.faults, duplicates) == (0, 1)
 
 
+def _outcome_once_more(world: World, **changes: object) -> None:
+    original = next(
+        record
+        for record in world.records
+        if record.topic == topics.OUTCOMES and orjson.loads(record.value or b"")["state"] == "done"
+    )
+    value = orjson.dumps(orjson.loads(original.value or b"") | changes)
+    world.write(topics.OUTCOMES, original.key, value, original.headers)
+
+
+def test_an_action_that_was_done_again_after_one_crash_is_no_fault_and_after_that_it_is(world: World) -> None:
+    _outcome_once_more(world)  # the same record, written twice
+    _outcome_once_more(world, finished_at="2026-11-21T08:00:01.000Z")
+    assert world.judged()[0].faults == 0
+    _outcome_once_more(world, finished_at="2026-11-21T08:00:02.000Z")
+    assert len(world.judged()[0].repeated) == 1
+
+
+def test_an_action_that_was_done_after_it_had_expired_is_late(world: World) -> None:
+    place, original = next(
+        (place, record)
+        for place, record in enumerate(world.records)
+        if record.topic == topics.OUTCOMES
+        and orjson.loads(record.value or b"")["type"] in ("kick", "mute", "warn", "ban")
+        and orjson.loads(record.value or b"")["state"] == "done"
+    )
+    value = orjson.dumps(orjson.loads(original.value or b"") | {"finished_at": "2099-01-01T00:00:00.000Z"})
+    world.records[place] = ConsumerRecord(**{**vars(original), "value": value})
+    assert len(world.judged()[0].late) == 1
+
+
 def test_a_repetition_under_another_id_is_not_recognisable(world: World) -> None:
     original = world.pick(RAW)
     headers = [(name, b"another" if name == "ce_id" else value) for name, value in original.headers]
