@@ -6,7 +6,7 @@ for people, the open minutes of rooms, and for each rule at most 10,000 users an
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -75,10 +75,12 @@ class Trial:
     def of(cls, policy: Policy) -> "Trial":
         return cls(policy, Player(policy), {rule.id: Acts(rule) for rule in policy.rules})
 
-    def take(self, verdict: dict[str, Any], actions: Iterable[Action], hour: int) -> list[Acts]:
+    def take(self, verdict: dict[str, Any], actions: Sequence[Action], hour: int) -> list[Acts]:
         """Counts the actions demanded with one verdict; the rules that acted."""
         acted: dict[str, Acts] = {}
-        for action in actions:
+        for action, beside in zip(actions, besides(actions), strict=True):
+            if beside:
+                self.shadow[str(action.type), beside] += 1
             acts = acted[action.rule.id] = self.rules[action.rule.id]
             acts.actions[str(action.type)] += 1
             acts.late += action.expires_at is not None and action.expires_at < action.created_at
@@ -154,12 +156,12 @@ class Backtest:
         old = self.old.player.play(verdict, at) if self.old else []
         hour = int(known // 3600)
         self._tell(verdict, at, hour)
-        marks = [acts.people for acts in self.new.take(verdict, new, hour)]
-        self.new.shadow.update(
-            (str(action.type), beside) for action, beside in zip(new, besides(new), strict=True) if beside
-        )
-        if self.old:
+        marks: list[People] = []
+        if new:
+            marks += [acts.people for acts in self.new.take(verdict, new, hour)]
+        if self.old and old:
             marks += [acts.people for acts in self.old.take(verdict, old, hour)]
+        if self.old and (new or old):
             marks += self._compare(verdict, new, old)
         for opinion in self._pairing.take(verdict, marks):
             self._learn(opinion)
