@@ -253,6 +253,14 @@ class RuleRef:
 
 
 @record
+class Counted:
+    """What a rule that counts has counted: how many strikes of whom, as the key of the strikes' topic has it."""
+
+    number: int
+    subject: str
+
+
+@record
 class Action:
     """What should be done. `duration` and `max_age` are seconds; `expires_at` = occurred_at + max_age.
 
@@ -280,6 +288,7 @@ class Action:
     requested_by: str | None = None
     undoes: str | None = None
     lifts: ActionType | None = None
+    counted: Counted | None = None
     braked: str | None = None
 
 

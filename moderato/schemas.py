@@ -30,7 +30,7 @@ _PRIMITIVES: dict[type, str] = {str: "string", bool: "boolean", int: "integer", 
 _OPEN = "Open: bear a value that you do not know."
 
 # Fields that records of the first version lack.
-_ADDED = {"Action.requested_by", "Action.undoes", "Action.lifts", "Action.braked"}
+_ADDED = {"Action.requested_by", "Action.undoes", "Action.lifts", "Action.counted", "Action.braked"}
 
 # By field, or by record and field where one name means two things.
 _DESCRIPTIONS = {
@@ -116,6 +116,9 @@ _DESCRIPTIONS = {
     "of": "rooms or users.",
     "within": "Seconds.",
     "number": "How many.",
+    "counted": "How often the rule had matched by then; null for a rule that does not count.",
+    "Counted.number": "Strikes within the rule's time.",
+    "subject": "tenant/user, tenant/account or tenant/room.",
     "lifts": "The type of that action.",
     "action_id": "The action that ended so.",
     "state": "How the action ended.",
@@ -172,10 +175,11 @@ def record_schemas() -> dict[str, Schema]:
     return {kind: _document(kind, record) for kind, record in RECORDS.items()}
 
 
-def components() -> dict[str, Schema]:
-    """All schemas by type name, for a document that refers to them as `#/components/schemas/<name>`."""
+def components(*kinds: str) -> dict[str, Schema]:
+    """The schemas of these kinds of records, or of all, by type name, for a document that refers to them as
+    `#/components/schemas/<name>`."""
     found: dict[str, Schema] = {}
-    for record in RECORDS.values():
+    for record in map(RECORDS.__getitem__, kinds or RECORDS):
         _Definitions("#/components/schemas/", found).refer(record)
     return dict(sorted(found.items()))
 

@@ -72,12 +72,10 @@ BOARD = Board(
                 ),
                 Panel(
                     "Brakes",
-                    "Brakes that hold, and actions a second that they or a quota kept from being carried out, by type.",
+                    "Brakes that hold: rules that hit nobody until they are released. What a quota holds back is among "
+                    "the outcomes.",
                     "short",
-                    [
-                        Query("max(moderato_policy_brakes_pulled{M})", "pulled"),
-                        rate("moderato_policy_braked_total", "type"),
-                    ],
+                    [Query("max(moderato_policy_brakes_pulled{M})", "pulled")],
                     alerts=["ModeratoBrakePulled"],
                 ),
                 Panel(

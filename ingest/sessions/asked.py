@@ -12,6 +12,7 @@ from ingest.clients import KINDS
 from ingest.clients.contract import Parameters
 from moderato.api.callers import Caller
 from moderato.api.problem import Fault, invalid
+from moderato.api.wish import faults_of, tenant_of
 from moderato.records import SessionRequest
 from moderato.settings import Tenant
 from moderato.sources import Source
@@ -41,9 +42,9 @@ def request_of(
     try:
         wish = Wish.model_validate(body)
     except ValidationError as error:
-        faults += _faults(error, body, "")
+        faults += faults_of(error, body, "")
     source = body.get("source")
-    tenant = _tenant(body.get("tenant"), caller, tenants, faults)
+    tenant = tenant_of(body.get("tenant"), caller, tenants, faults)
     parameters = _parameters(source, body.get("parameters"), faults)
     if wish is not None and tenant is not None and parameters is not None:
         faults += [
@@ -74,22 +75,6 @@ def shown(source: Source, parameters: dict[str, Any]) -> dict[str, Any]:
         return {}
 
 
-def _tenant(given: Any, caller: Caller, tenants: Mapping[str, Tenant], faults: list[Fault]) -> str | None:
-    own = [name for name in tenants if caller.may_see(name)]
-    if given is None:
-        if len(own) == 1:
-            return own[0]
-        faults.append(
-            Fault("/tenant", "is due: the token is for more than one tenant" if own else "there is none")
-        )
-        return None
-    if given in own:
-        return str(given)
-    if isinstance(given, str):
-        faults.append(Fault("/tenant", "no such tenant"))
-    return None
-
-
 def _parameters(source: Any, given: Any, faults: list[Fault]) -> Parameters | None:
     if not isinstance(source, str):
         return None
@@ -101,30 +86,8 @@ def _parameters(source: Any, given: Any, faults: list[Fault]) -> Parameters | No
     try:
         return KINDS[Source(source)].parameters.model_validate(given)
     except ValidationError as error:
-        faults += _faults(error, given, "/parameters")
+        faults += faults_of(error, given, "/parameters")
         return None
-
-
-def _faults(error: ValidationError, given: Any, prefix: str) -> list[Fault]:
-    return [
-        Fault(prefix + _pointer(fault["loc"], given), fault["msg"].removeprefix("Value error, "))
-        for fault in error.errors(include_input=False, include_url=False, include_context=False)
-    ]
-
-
-def _pointer(place: tuple[int | str, ...], given: Any) -> str:
-    """A JSON pointer. pydantic's places name the chosen member of a union besides, which is nowhere in the body."""
-    parts: list[str] = []
-    for number, part in enumerate(place):
-        last = number == len(place) - 1
-        if isinstance(given, dict) and isinstance(part, str) and (part in given or last):
-            given = given.get(part)
-        elif isinstance(given, list) and isinstance(part, int) and part < len(given):
-            given = given[part]
-        elif not (last and isinstance(part, int)):
-            continue
-        parts.append(str(part).replace("~", "~0").replace("/", "~1"))
-    return "".join(f"/{part}" for part in parts)
 
 
 def _id(tenant: str, idempotency_key: str | None) -> str:

@@ -31,6 +31,7 @@ from ingest.sessions.unwatched import unwatched
 from ingest.sessions.wire import partition_of, read_request, session_message, tombstone
 from ingest.tokens import Capabilities, Capability
 from moderato import topics
+from moderato.api.part import Part
 from moderato.api.server import ApiServer
 from moderato.bus.connection import Connection
 from moderato.bus.publisher import Message, Publisher
@@ -61,13 +62,8 @@ _VENDOR_CONNECTIONS = 200
 def check_settings(settings: Settings) -> list[str]:
     """Every fault that would keep sessions from being started."""
     if settings.sessions is None:
-        return ["api: sessions.callback_base_url is needed as well"] if settings.api else []
-    faults = [
-        f"api.tokens.{name}.tenants: {tenant!r} is no tenant"
-        for name, token in (settings.api.tokens if settings.api else {}).items()
-        for tenant in token.tenants
-        if tenant not in settings.tenants
-    ]
+        return _token_faults(settings)
+    faults = _token_faults(settings)
     polled: dict[str, str] = {}
     for name, tenant in settings.tenants.items():
         yidun = tenant.credentials.yidun
@@ -84,12 +80,23 @@ def check_settings(settings: Settings) -> list[str]:
     return faults
 
 
+def _token_faults(settings: Settings) -> list[str]:
+    return [
+        f"api.tokens.{name}.tenants: {tenant!r} is no tenant"
+        for name, token in (settings.api.tokens if settings.api else {}).items()
+        for tenant in token.tenants
+        if tenant not in settings.tenants
+    ]
+
+
 class Controller:
-    """The role. Without `sessions` in the settings it has nothing to do."""
+    """The role. `parts` is what else the API of this process has."""
 
     name = NAME
 
-    def __init__(self, settings: Settings, connection: Connection, directory: Directory) -> None:
+    def __init__(
+        self, settings: Settings, connection: Connection, directory: Directory, parts: Sequence[Part] = ()
+    ) -> None:
         assert settings.sessions is not None
         self._settings = settings
         self._sessions: Sessions = settings.sessions
@@ -108,10 +115,15 @@ class Controller:
         )
         self._listener = Listener(connection, self.driver)
         self._gauges = Gauges(settings.tenants)
+        self._parts = parts if settings.api is not None else ()
         self._api: ApiServer | None = None
         if settings.api is not None:
-            api = SessionsApi(settings, directory, self._publisher)
-            self._api = ApiServer(settings.api, api.handlers(), schemas())
+            handlers = SessionsApi(settings, directory, self._publisher).handlers()
+            found = schemas()
+            for part in parts:
+                handlers += part.handlers()
+                found |= part.schemas()
+            self._api = ApiServer(settings.api, handlers, found)
         self._stack = AsyncExitStack()
         self._clients: dict[tuple[str, Source], Client] = {}
         self._drivers: dict[str, Driver] = {}
@@ -135,6 +147,8 @@ class Controller:
         await self._directory.start()
         await self._listener.start()
         await self._stage.start()
+        for part in self._parts:
+            await part.start()
         if self._api is not None:
             await self._api.start()
         self._sweeping = asyncio.create_task(self._sweep(), name="sessions to forget")
@@ -153,6 +167,8 @@ class Controller:
         """Leaves the group; what its sessions were about to do is done by the next owner."""
         if self._api is not None:
             await self._api.stop()
+        for part in self._parts:
+            await part.stop()
         if self._sweeping:
             self._sweeping.cancel()
         await self._stage.stop()

@@ -1,17 +1,21 @@
 """The role `controller`: the sessions of this process, and the API in front of them."""
 
+from collections.abc import Sequence
+
 from ingest.sessions.controller import NAME, Controller
 from ingest.sessions.directory import Directory
+from moderato.api.part import ApiRole, Part
 from moderato.bus.connection import Connection
 from moderato.lifecycle import Role
 from moderato.settings import Settings
 
 
-def role(settings: Settings, connection: Connection) -> Role:
-    """The controller; without `sessions` in the settings, a role that has nothing to do."""
-    if settings.sessions is None:
-        return Idle()
-    return Controller(settings, connection, Directory(connection))
+def role(settings: Settings, connection: Connection, parts: Sequence[Part] = ()) -> Role:
+    """The controller, with `parts` in its API besides; without `sessions` in the settings, their API alone, and without
+    an API a role that has nothing to do."""
+    if settings.sessions is not None:
+        return Controller(settings, connection, Directory(connection), parts)
+    return ApiRole(settings, parts) if settings.api is not None else Idle()
 
 
 class Idle:

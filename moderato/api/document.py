@@ -49,7 +49,8 @@ def document(operations: Sequence[Operation], schemas: dict[str, Schema]) -> Sch
         "info": {
             "title": "Moderato",
             "version": "1.0.0",
-            "description": "Starts and stops moderation at the vendors. Errors are application/problem+json.",
+            "description": "Starts and stops moderation at the vendors; demands actions, tells what is behind "
+            "them, and takes them back. Errors are application/problem+json.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from moderato.cli import (
+    action,
     balance,
     brake,
     demo,
@@ -66,6 +67,7 @@ app.command("ledger")(balance.ledger)
 app.command("simulate")(simulate.simulate)
 app.command("doctor")(doctor.doctor)
 app.command("schema")(schema.schema)
+app.add_typer(action.app, name="action")
 app.add_typer(brake.app, name="brake")
 app.add_typer(policy.app, name="policy")
 app.add_typer(session.app, name="session")

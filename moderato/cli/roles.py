@@ -18,12 +18,15 @@ def make(names: Sequence[str], settings: Settings, connection: Connection) -> li
     from ingest.receiver import Receiver
     from ingest.sessions.role import role as controller
     from normalize.worker import role as normalizer
+    from sinks.actions.api import ActionsApi
     from sinks.enforce.worker import role as enforcer
     from sinks.policy.worker import role as policy
 
     makers: dict[str, Callable[[Settings, Connection], Role]] = {
         "receiver": Receiver,
-        "controller": controller,
+        "controller": lambda settings, connection: controller(
+            settings, connection, [ActionsApi(settings, connection)]
+        ),
         "normalizer": normalizer,
         "policy": policy,
         "enforcer": enforcer,

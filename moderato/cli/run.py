@@ -58,8 +58,10 @@ def _cluster_faults(settings: "Settings", role: Name) -> list[str]:
 
 
 def _session_faults(settings: "Settings", role: Name) -> list[str]:
-    if role == "controller" and settings.sessions is None and settings.kafka.bootstrap:
-        return ["sessions.callback_base_url is not set: the controller has nothing to do without it"]
+    if role == "controller" and not (settings.sessions or settings.api) and settings.kafka.bootstrap:
+        return [
+            "sessions.callback_base_url and api are not set: the controller has nothing to do without either"
+        ]
     return []
 
 

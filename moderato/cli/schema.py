@@ -46,14 +46,15 @@ def schema(
 
 def files() -> dict[str, str]:
     """Every file's place under the documents' folder, and its text."""
-    from ingest.sessions import described
+    from ingest.sessions import described as sessions
     from moderato import asyncapi, schemas
     from moderato.api.document import document
+    from sinks.actions import described as actions
     from sinks.policy.schemas import file_schemas
 
     found = schemas.record_schemas() | file_schemas()
     documents = {f"schemas/{kind}.json": _json(each) for kind, each in found.items()}
-    openapi = document(described.OPERATIONS, described.schemas())
+    openapi = document([*sessions.OPERATIONS, *actions.OPERATIONS], sessions.schemas() | actions.schemas())
     return documents | {"asyncapi.json": _json(asyncapi.document()), "openapi.json": _json(openapi)}
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from moderato.cli.api_options import URL, Api, Json, Token, TokenFile, client_of
 from moderato.records import SessionState
 from moderato.sources import Source
 
@@ -16,31 +17,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Moderation sessions, through the API.", no_args_is_help=True)
 
-Api = Annotated[
-    str,
-    typer.Option("--api", metavar="URL", envvar="MODERATO_API_URL", help="The API's address."),
-]
-Token = Annotated[
-    str | None,
-    typer.Option(
-        "--token",
-        metavar="TOKEN",
-        envvar="MODERATO_API_BEARER",
-        help="A bearer token; better in the variable or in a file.",
-        show_default=False,
-    ),
-]
-TokenFile = Annotated[
-    Path | None,
-    typer.Option("--token-file", metavar="FILE", help="A file with the token.", show_default=False),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Id = Annotated[str, typer.Argument(metavar="ID", show_default=False)]
 Wait = Annotated[
     int, typer.Option(min=0, max=60, metavar="SECONDS", help="Wait so long for it to come about.")
 ]
 
-_URL = "http://127.0.0.1:8081"
 _LOOK = 1.0  # seconds between two looks of `watch`
 _PATH = "/v1/sessions"
 
@@ -59,7 +40,7 @@ def start(
         typer.Option("--idempotency-key", help="The same key gives the same session.", show_default=False),
     ] = None,
     wait: Wait = 10,
-    api: Api = _URL,
+    api: Api = URL,
     token: Token = None,
     token_file: TokenFile = None,
     as_json: Json = False,
@@ -68,7 +49,7 @@ def start(
     body: dict[str, Any] = {"source": str(source), "parameters": _json_of(parameters)}
     body |= {name: value for name, value in (("tenant", tenant), ("user", user)) if value is not None}
     headers = {"Idempotency-Key": key} if key is not None else {}
-    client = _client(api, token, token_file)
+    client = client_of(api, token, token_file)
     session = client.call("POST", _PATH, query={"wait": f"{wait}s"}, body=body, headers=headers)
     _print([session], as_json=as_json, one=True)
     return int(session["state"] == SessionState.FAILED)
@@ -77,13 +58,13 @@ def start(
 @app.command("show")
 def show(
     session_id: Id,
-    api: Api = _URL,
+    api: Api = URL,
     token: Token = None,
     token_file: TokenFile = None,
     as_json: Json = False,
 ) -> int:
     """Show one session."""
-    _print([_get(_client(api, token, token_file), session_id)], as_json=as_json, one=True)
+    _print([_get(client_of(api, token, token_file), session_id)], as_json=as_json, one=True)
     return 0
 
 
@@ -94,7 +75,7 @@ def list_(
     tenant: Annotated[str | None, typer.Option(show_default=False)] = None,
     room: Annotated[str | None, typer.Option(show_default=False)] = None,
     most: Annotated[int, typer.Option("--max", min=1, max=200, help="So many, the newest.")] = 50,
-    api: Api = _URL,
+    api: Api = URL,
     token: Token = None,
     token_file: TokenFile = None,
     as_json: Json = False,
@@ -102,7 +83,7 @@ def list_(
     """List sessions, the newest first."""
     filters = {"state": state, "source": source, "tenant": tenant, "room": room, "limit": most}
     query = {name: str(value) for name, value in filters.items() if value is not None}
-    page = _client(api, token, token_file).call("GET", _PATH, query=query)
+    page = client_of(api, token, token_file).call("GET", _PATH, query=query)
     _print(page["sessions"], as_json=as_json)
     if page["next"] and not as_json:
         typer.echo("There are more: --max, or filters.", err=True)
@@ -113,7 +94,7 @@ def list_(
 def stop(
     session_id: Id,
     wait: Wait = 10,
-    api: Api = _URL,
+    api: Api = URL,
     token: Token = None,
     token_file: TokenFile = None,
     as_json: Json = False,
@@ -121,7 +102,7 @@ def stop(
     """Stop a session."""
     from moderato.cli.api_client import segment
 
-    client = _client(api, token, token_file)
+    client = client_of(api, token, token_file)
     session = client.call("DELETE", f"{_PATH}/{segment(session_id)}", query={"wait": f"{wait}s"})
     _print([session], as_json=as_json, one=True)
     return 0
@@ -130,13 +111,13 @@ def stop(
 @app.command("watch")
 def watch(
     session_id: Id,
-    api: Api = _URL,
+    api: Api = URL,
     token: Token = None,
     token_file: TokenFile = None,
     as_json: Json = False,
 ) -> int:
     """Follow a session until it is over: a line each time that something changes. Exit code 1 when it has failed."""
-    client = _client(api, token, token_file)
+    client = client_of(api, token, token_file)
     seen: str | None = None
     while True:
         session = _get(client, session_id)
@@ -146,22 +127,6 @@ def watch(
         if session["state"] in (SessionState.ENDED, SessionState.FAILED):
             return int(session["state"] == SessionState.FAILED)
         time.sleep(_LOOK)
-
-
-def _client(api: str, token: str | None, token_file: Path | None) -> "ApiClient":
-    from moderato.cli.api_client import ApiClient
-    from moderato.errors import Fatal
-
-    if token_file is not None:
-        try:
-            token = token_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise Fatal(f"--token-file {token_file}: cannot be read: {error}") from error
-    if not token:
-        raise Fatal("a bearer token is due: MODERATO_API_BEARER, --token-file or --token")
-    if not token.isascii() or not token.isprintable():
-        raise Fatal("the bearer token has characters that no token has")
-    return ApiClient(api, token)
 
 
 def _get(client: "ApiClient", session_id: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def why(
         ),
     ] = BEGINNING,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object: action, verdict, outcomes, raw.")
+        bool, typer.Option("--json", help="Print one JSON object: action, verdict, strikes, outcomes, raw.")
     ] = False,
     bootstrap: Bootstrap = None,
     config: Config = None,
@@ -44,15 +44,17 @@ def why(
 
 
 async def _why(connection: "Connection", action_id: str, since: float, as_json: bool) -> int:
+    import orjson
+
     from moderato.cli import why_view
-    from moderato.cli.why_run import trace
+    from moderato.trace import trace
 
     traced = await trace(connection, action_id, since)
     if traced is None:
         typer.echo(f"moderato: no action {action_id} in moderation.actions in that time", err=True)
         return 1
     if as_json:
-        typer.echo(why_view.as_json(traced))
+        typer.echo(orjson.dumps(traced).decode())
     else:
         why_view.show(traced)
     return 0

@@ -3,51 +3,35 @@
 import base64
 from typing import Any
 
-import orjson
 from rich.console import Console
 from rich.text import Text
 
 from moderato.cli.chain import RULES, STYLES, printable
 from moderato.cli.dlq_show import readable
-from moderato.cli.why_run import Traced
+from moderato.trace import Raw, Traced
 
 _MOST_LINES = 60  # of a body
-
-
-def as_json(traced: Traced) -> str:
-    """One JSON object; the body in base64."""
-    raw = traced.raw
-    action = dict(traced.action)
-    return orjson.dumps(
-        {
-            "action": {name: value for name, value in action.items() if name != "verdict"},
-            "demanded": traced.demanded,
-            "verdict": action["verdict"],
-            "outcomes": traced.outcomes,
-            "raw": None
-            if raw is None
-            else {
-                "topic": raw.topic,
-                "partition": raw.partition,
-                "offset": raw.offset,
-                "headers": {name: (value or b"").decode("utf-8", "replace") for name, value in raw.headers},
-                "body_b64": base64.b64encode(raw.value or b"").decode(),
-            },
-        }
-    ).decode()
+_MOST_STRIKES = 10
 
 
 def show(traced: Traced) -> None:
     """Prints the chain in its order: callback, verdict, action, outcomes."""
     console = Console(highlight=False, soft_wrap=True)
-    action, verdict = traced.action, traced.action["verdict"]
-    _callback(console, traced)
-    severity = str(verdict["severity"])
-    words = f"{verdict['decision']} -> {verdict['category']} -> {severity}"
-    _part(console, f"2. verdict  {words}", STYLES.get(severity, "bold"), _verdict_rows(verdict))
+    action, verdict = traced.action, traced.verdict
+    if verdict:
+        _callback(console, verdict, traced.raw)
+        severity = str(verdict["severity"])
+        words = f"{verdict['decision']} -> {verdict['category']} -> {severity}"
+        _part(console, f"2. verdict  {words}", STYLES.get(severity, "bold"), _verdict_rows(verdict))
+    else:
+        _part(console, f"1. asked for by {action['requested_by']}", "bold", [])
+    if traced.strikes:
+        _strikes(console, traced)
     target, rule = action["target"], action["rule"]
     rows = [
-        ("rule", f"{rule['id']}, in the policy with the hash {rule['version']}"),
+        ("rule", f"{rule['id']}, in the policy with the hash {rule['version']}" if verdict else None),
+        ("takes back", action.get("undoes") and f"{action['lifts']} {action['undoes']}"),
+        ("braked", action.get("braked")),
         ("mode", action["mode"]),
         ("message", action["message"]),
         ("duration", None if action["duration"] is None else f"{action['duration']:g} s"),
@@ -69,19 +53,31 @@ def show(traced: Traced) -> None:
         _part(console, f"4. outcome  {outcome['state']}", "bold", rows)
 
 
-def _callback(console: Console, traced: Traced) -> None:
-    verdict = traced.action["verdict"]
+def _strikes(console: Console, traced: Traced) -> None:
+    counted = traced.action["counted"]
+    rows: list[tuple[str, str | None]] = [
+        (
+            str(strike.get("occurred_at")),
+            f"{strike.get('category')} {strike.get('severity')}  {strike.get('id')}",
+        )
+        for strike in traced.strikes[-_MOST_STRIKES:]
+    ]
+    title = f"   counted: number {counted['number']} of {counted['subject']}; verdicts of a day before, the last ones"
+    _part(console, title, "bold", rows)
+
+
+def _callback(console: Console, verdict: dict[str, Any], raw: Raw | None) -> None:
     place = verdict["raw"]
     rows = [
         ("received", verdict["received_at"]),
         ("place", f"{place['topic']}, partition {place['partition']}, offset {place['offset']}"),
         ("id", place["id"]),
     ]
-    if traced.raw is None:
+    if raw is None:
         rows.append(("body", "Kafka has deleted it: it is older than the topic's retention"))
     _part(console, f"1. callback  {verdict['source']}", "bold", rows)
-    if traced.raw is not None and traced.raw.value is not None:
-        lines = readable(traced.raw.value)
+    if raw is not None and raw.body_b64 is not None:
+        lines = readable(base64.b64decode(raw.body_b64))
         for line in lines[:_MOST_LINES]:
             console.print(Text(f"     {printable(line)}", "dim"))
         if len(lines) > _MOST_LINES:

@@ -7,7 +7,7 @@ from typing import Any, cast
 import orjson
 
 from moderato.errors import Poison
-from moderato.records import Action, ActionType, Decision, RuleRef, Target, Verdict
+from moderato.records import Action, ActionType, Counted, Decision, RuleRef, Target, Verdict
 from moderato.sources import Source
 from moderato.times import epoch, rfc3339
 from sinks.events import text_in
@@ -78,11 +78,16 @@ class Evaluator:
                 distinct=_distinct(count, verdict),
             )
             if number and (due := rule.demands(number)):
-                actions += self._actions(rule, due, verdict, now)
+                actions += self._actions(rule, due, verdict, now, Counted(number, subject))
         return actions
 
     def _actions(
-        self, rule: Rule, thens: Sequence[Then], verdict: dict[str, Any], now: str
+        self,
+        rule: Rule,
+        thens: Sequence[Then],
+        verdict: dict[str, Any],
+        now: str,
+        counted: Counted | None = None,
     ) -> Iterator[Action]:
         made: list[tuple[ActionType, Target]] = []
         lacking: list[str] = []
@@ -92,14 +97,22 @@ class Evaluator:
                 lacking.append(f"{then.action}: the verdict names no {_wanted(then)}")
             elif (then.action, target) not in made:
                 made.append((then.action, target))
-                yield self._action(rule, then, target, verdict, now)
+                yield self._action(rule, then, target, verdict, now, counted)
         review = (ActionType.REVIEW, _nearest(verdict))
         if lacking and review not in made:
             # Nobody can be hit, but what was judged is grave enough for a rule: a person decides, however late.
             instead = Then(action=ActionType.REVIEW, message="; ".join(lacking)[:500])
-            yield self._action(rule, instead, review[1], verdict, now)
+            yield self._action(rule, instead, review[1], verdict, now, counted)
 
-    def _action(self, rule: Rule, then: Then, target: Target, verdict: dict[str, Any], now: str) -> Action:
+    def _action(
+        self,
+        rule: Rule,
+        then: Then,
+        target: Target,
+        verdict: dict[str, Any],
+        now: str,
+        counted: Counted | None,
+    ) -> Action:
         return Action(
             id=_id(rule, then.action, target, verdict),
             tenant=verdict["tenant"],
@@ -120,6 +133,7 @@ class Evaluator:
             expires_at=None if then.max_age is None else _expiry(verdict["occurred_at"], then.max_age),
             # As it was read: fields and words that this version does not know ride along.
             verdict=cast(Verdict, verdict),
+            counted=counted,
         )
 
 

@@ -60,7 +60,7 @@ def action_messages(actions: Sequence[Action], event: Event, demanded: Demanded)
         for action, beside in zip(actions, besides(actions), strict=True)
     )
     traceparent = event.attribute("traceparent")
-    return [("action", _action_message(action, traceparent)) for action in actions]
+    return [("action", action_message(action, traceparent)) for action in actions]
 
 
 def emit_news(results: Results, brakes: Brakes, at: float) -> None:
@@ -73,8 +73,8 @@ def emit_news(results: Results, brakes: Brakes, at: float) -> None:
         results.emit("brake", brake_message(brake))
 
 
-def _action_message(action: Action, traceparent: str | None) -> Message:
-    # Keyed by tenant and target.
+def action_message(action: Action, traceparent: str | None) -> Message:
+    """The message of an action, keyed by tenant and target."""
     key = f"{action.tenant}/{action.target.id}"
     headers = encode(
         "action",

@@ -8,7 +8,6 @@ import asyncio
 import re
 import sys
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 
 from moderato.bus.embedded import EmbeddedBroker
@@ -25,39 +24,42 @@ async def asked(examples: int, seed: int) -> tuple[int, str]:
     broker = EmbeddedBroker(partitions=2)
     server = ControlServer(World())
     await server.start()
-    stack = ExitStack()
     try:
         async with serving(broker.connection(Kafka()), server) as api:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="moderato-api-"))
-            command = [
-                str(Path(sys.executable).with_name("schemathesis")),
-                "run",
-                f"{api.url}/v1/openapi.json",
-                "--header",
-                f"Authorization: Bearer {WRITER}",
-                "--max-examples",
-                str(examples),
-                "--seed",
-                str(seed),
-                "--checks=all",
-                # It cannot know which identifiers exist; with a made-up one a 404 is right.
-                "--exclude-checks=positive_data_acceptance",
-                "--no-color",
-            ]
-            child = await asyncio.create_subprocess_exec(
-                *command,
-                cwd=folder,  # it keeps what it found there
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-            )
-            async with asyncio.timeout(_SECONDS):
-                out, _ = await child.communicate()
-            assert child.returncode is not None
-            return child.returncode, out.decode()
+            return await schemathesis(api.url, examples, seed)
     finally:
-        stack.close()
         await server.stop()
         broker.stop()
+
+
+async def schemathesis(url: str, examples: int, seed: int) -> tuple[int, str]:
+    """The same of any API of ours whose caller is WRITER."""
+    with tempfile.TemporaryDirectory(prefix="moderato-api-") as folder:
+        command = [
+            str(Path(sys.executable).with_name("schemathesis")),
+            "run",
+            f"{url}/v1/openapi.json",
+            "--header",
+            f"Authorization: Bearer {WRITER}",
+            "--max-examples",
+            str(examples),
+            "--seed",
+            str(seed),
+            "--checks=all",
+            # It cannot know which identifiers exist; with a made-up one a 404 is right.
+            "--exclude-checks=positive_data_acceptance",
+            "--no-color",
+        ]
+        child = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=folder,  # it keeps what it found there
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        async with asyncio.timeout(_SECONDS):
+            out, _ = await child.communicate()
+        assert child.returncode is not None
+        return child.returncode, out.decode()
 
 
 def cases(report: str) -> int:

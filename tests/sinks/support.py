@@ -111,8 +111,9 @@ def body_of(message: Message) -> dict[str, Any]:
     return data
 
 
-def record_of(message: Message, **changes: Any) -> Record:
-    """A message as it is consumed; `changes` of its key, value or headers."""
-    key, value = changes.get("key", message.key), changes.get("value", message.value)
-    headers = tuple(changes.get("headers", message.headers))
-    return ConsumerRecord(message.topic, 0, 0, 0, 0, key, value, None, 0, 0, headers)
+def record_of(message: Message, *, value: bytes | None = None, offset: int = 0) -> Record:
+    """A message as it is consumed, with another value if one is given."""
+    value = message.value if value is None else value
+    return ConsumerRecord(
+        message.topic, 0, offset, 0, 0, message.key, value, None, 0, 0, tuple(message.headers)
+    )

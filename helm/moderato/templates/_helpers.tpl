@@ -19,7 +19,7 @@
 {{- define "moderato.roles" -}}
 {{- $facts := include "moderato.facts" . | fromYaml -}}
 {{- range $facts.roles }}
-{{- if or (ne . "controller") (hasKey $.Values.settings "sessions") }}
+{{- if or (ne . "controller") (hasKey $.Values.settings "sessions") (hasKey $.Values.settings "api") }}
 - {{ . }}
 {{- end }}
 {{- end }}

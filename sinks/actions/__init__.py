@@ -1,0 +1,1 @@
+"""What people demand: the API for actions."""
