@@ -18,6 +18,7 @@ from moderato.bus.record import Record
 from moderato.codec import encode
 from moderato.records import Category, Severity
 from moderato.sources import Source
+from sinks.policy.brakes import Brakes
 from sinks.policy.evaluate import Evaluator
 from sinks.policy.rules import Policy, PolicyFile
 from sinks.policy.worker import PolicyWorker
@@ -39,7 +40,7 @@ def main() -> None:
     moderators = frozenset(f"u-{number}" for number in range(0, 1_000_000, 10))
     evaluator = Evaluator(Policy.of(file, {"moderators.txt": moderators}))
     records = [_record(number, chance, options.passed) for number in range(options.records)]
-    done, cpu = asyncio.run(_run(PolicyWorker(lambda: evaluator, clock=lambda: NOW), records))
+    done, cpu = asyncio.run(_run(PolicyWorker(lambda: evaluator, Brakes(), clock=lambda: NOW), records))
     for name, value in (
         ("rules", f"{options.rules}"),
         ("passes", f"{options.passed:.0%}"),
