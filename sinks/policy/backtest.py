@@ -2,7 +2,7 @@
 
 Verdicts are played in the order in which they are given. What is kept does not grow with their number: the windows of
 each policy (sinks/policy/windows.py), the ids of the last one to two million verdicts, the flagged verdicts that wait
-for people, the open minutes of rooms, and for each rule at most 10,000 users and rooms and 2,000 hours.
+for people, the open minutes of rooms, and for each rule 2 MB for users and rooms, and 2,000 hours.
 """
 
 from collections import Counter
