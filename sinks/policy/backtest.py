@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from moderato.errors import Poison
-from moderato.records import Action, Judge
-from moderato.times import epoch
+from moderato.records import Action, Category, Decision, Judge
+from moderato.sources import Source
+from moderato.times import epoch, rfc3339
 from sinks.events import text_in
 from sinks.feedback.agreement import Agreement, Pair
 from sinks.feedback.pairing import Opinion, Pairing
@@ -27,6 +28,8 @@ IDS = 1_000_000
 HOURS = 2_000
 """Hours that are told apart: 83 days."""
 _MOST_TEXT = 160  # characters
+_WORDS = frozenset(map(str, (*Decision, *Judge, *Source, *Category)))
+"""What is counted by name: a file may say anything."""
 
 Change: TypeAlias = Literal["same", "changed", "new", "gone"]
 CHANGES: tuple[Change, ...] = ("same", "changed", "new", "gone")
@@ -147,7 +150,7 @@ class Backtest:
         Poison for one that no policy can judge; nothing is counted of that."""
         at = verdict["normalized_at"]
         known = epoch(at)
-        if known is None:
+        if known is None or rfc3339(known) is None:
             raise Poison(f"normalized_at {at[:40]!r} is not a time")
         if not self._seen.first_time(verdict["tenant"], verdict["source"], verdict["id"]):
             self.repeated += 1
@@ -174,9 +177,9 @@ class Backtest:
 
     def _tell(self, verdict: dict[str, Any], at: str, hour: int) -> None:
         self.verdicts += 1
-        self.decisions[verdict["decision"]] += 1
-        self.judges[verdict["judge"]] += 1
-        self.sources[verdict["source"]] += 1
+        self.decisions[_known(verdict["decision"])] += 1
+        self.judges[_known(verdict["judge"])] += 1
+        self.sources[_known(verdict["source"])] += 1
         _count(self.hours, hour)
         self.first = min(self.first or at, at)
         self.last = max(self.last, at)
@@ -209,11 +212,15 @@ class Backtest:
         return [people]
 
     def _learn(self, opinion: Opinion) -> None:
-        self.opinions[opinion.source, opinion.category, opinion.outcome] += 1
+        self.opinions[_known(opinion.source), _known(opinion.category), opinion.outcome] += 1
         marks: list[People] = opinion.mark or []
         for people in marks:
             people.confirmed += opinion.outcome == "confirmed"
             people.refuted += opinion.outcome == "refuted"
+
+
+def _known(word: str) -> str:
+    return word if word in _WORDS else "unknown"
 
 
 def _count(hours: Counter[int], hour: int) -> None:

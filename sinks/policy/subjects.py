@@ -5,6 +5,7 @@ from collections import Counter
 
 from sinks.policy.distinct import Distinct
 
+_LONGEST = 200  # characters of a name
 _NAMED = 1_000  # that are counted by name, of which those below the middle make room for others
 
 
@@ -22,7 +23,7 @@ class Subjects:
     def add(self, name: str) -> None:
         """Counts one."""
         self._distinct.add(name, 0.0)
-        self._named[name] += 1
+        self._named[name[:_LONGEST]] += 1
         if len(self._named) > _NAMED:
             self._named = Counter(dict(self._named.most_common(_NAMED // 2)))
 
