@@ -13,7 +13,7 @@ from sinks.feedback.agreement import Pair
 from sinks.feedback.pairing import OUTCOMES
 from sinks.policy.backtest import CHANGES, Acts, Backtest, Change, People, Trial
 from sinks.policy.shadow import BESIDE
-from sinks.policy.subjects import MOST, Subjects
+from sinks.policy.subjects import Subjects
 
 Cell: TypeAlias = str | int
 
@@ -95,10 +95,10 @@ def _rules(test: Backtest) -> Section:
         if acts.rule.id not in test.new.rules:
             rows.append([f"{acts.rule.id} (baseline only)", acts.rule.mode, 0, acts.verdicts, *[""] * 5])
     note = (
-        "Verdicts on which each rule acted, and its actions by type. Too late: actions past their max_age when "
-        "the verdict was made, which would not have been carried out. Precision: of the machines' verdicts on which "
-        "the rule acted and a person decided later, the share that the person flagged too, with the number of them "
-        "and the range that 19 in 20 such samples leave open."
+        "Verdicts on which each rule acted, and its actions by type. Users and rooms are estimates above 4,096. Too "
+        "late: actions past their max_age when the verdict was made, which would not have been carried out. Precision: "
+        "of the machines' verdicts on which the rule acted and a person decided later, the share that the person "
+        "flagged too, with the number of them and the range that 19 in 20 such samples leave open."
     )
     return Section("rules", "Rules", note, Table(columns, rows), "The policy has no rule.")
 
@@ -106,7 +106,7 @@ def _rules(test: Backtest) -> Section:
 def _rule(acts: Acts, before: Cell | None) -> list[Cell]:
     row: list[Cell] = [acts.rule.id, acts.rule.mode, acts.verdicts]
     row += [] if before is None else [before]
-    row += [_counts(acts.actions), number(acts.users), number(acts.rooms), acts.late]
+    row += [_counts(acts.actions), len(acts.users), len(acts.rooms), acts.late]
     if acts.verdicts and acts.by_people == acts.verdicts:
         return [*row, "people's own verdicts"]
     return [*row, precision(acts.people) if acts.verdicts else ""]
@@ -163,7 +163,7 @@ def _changes(test: Backtest) -> Section:
     for change, words in names:
         count, people = test.difference.acted[change]
         users = test.difference.users.get(change)
-        rows.append([words, count["verdicts"], "" if users is None else number(users), precision(people)])
+        rows.append([words, count["verdicts"], "" if users is None else len(users), precision(people)])
     note = "Verdicts with an enforced action, and the users of those on which only one of the two acts."
     return Section(
         "changes", "Against the baseline", note, Table(("acts", "verdicts", "users", "precision"), rows)
@@ -287,11 +287,6 @@ def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.0f} %" if whole else ""
 
 
-def number(subjects: Subjects) -> Cell:
-    """How many different ones, or more than how many."""
-    return f"over {MOST:,}" if subjects.more else len(subjects)
-
-
 def _top(subjects: Subjects) -> str:
     return ", ".join(f"{name} ({count:,})" for name, count in subjects.top(_TOP))
 
@@ -378,7 +373,7 @@ def _difference_json(test: Backtest) -> dict[str, Any]:
 
 
 def _subjects_json(subjects: Subjects) -> dict[str, Any]:
-    return {"count": len(subjects), "more": subjects.more, "top": subjects.top(_TOP_JSON)}
+    return {"count": len(subjects), "top": subjects.top(_TOP_JSON)}
 
 
 def _hours(hours: Mapping[int, int]) -> dict[str, int]:

@@ -11,7 +11,6 @@ import orjson
 from moderato import topics
 from moderato.bus.connection import Connection
 from moderato.bus.history import history
-from moderato.bus.record import Record
 from moderato.cli.backtest_html import page
 from moderato.cli.backtest_markdown import markdown
 from moderato.cli.backtest_report import Read, as_json, sections
@@ -56,14 +55,16 @@ class _Playing:
     def __init__(self, job: Job, place: str) -> None:
         self._job = job
         self.test = Backtest(job.policy, job.other, examples=job.examples)
+        self._readable = False
         tenant = f", tenant {job.tenant}" if job.tenant is not None else ""
         self.read = Read(place + tenant, str(job.rules), str(job.baseline) if job.baseline else None)
 
     def play(self, verdict: dict[str, Any]) -> None:
         """One verdict. Raises Poison when no policy can judge it."""
-        require_texts(verdict, ("normalized_at",))
+        require_texts(verdict, (*REQUIRED, "normalized_at"))
         if self._job.tenant is None or verdict["tenant"] == self._job.tenant:
             self.test.play(verdict)
+        self._readable = True
 
     def fault(self, where: str, fault: Poison) -> None:
         """A verdict was left out."""
@@ -72,7 +73,12 @@ class _Playing:
             self.read.faults.append(f"{where}: {fault}")
 
     def write(self) -> None:
-        """Writes the report."""
+        """Writes the report. Raises Fatal when nothing that was read is a verdict."""
+        if self.read.unreadable and not self._readable:
+            faults = "\n".join(self.read.faults)
+            raise Fatal(
+                f"none of {self.read.unreadable:,} records in {self.read.place} is a verdict\n{faults}"
+            )
         pairs = self.test.agreement()
         if self._job.format == "json":
             option = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
@@ -124,7 +130,7 @@ async def of_kafka(job: Job, connection: Connection, since: float, until: float)
             async for batch in stretch.merged(ended):
                 for record in batch:
                     try:
-                        playing.play(_verdict(record))
+                        playing.play(opened(record, "verdict")[1])
                     except Poison as fault:
                         playing.fault(f"partition {record.partition} offset {record.offset}", fault)
                 advance(len(batch))
@@ -133,12 +139,6 @@ async def of_kafka(job: Job, connection: Connection, since: float, until: float)
             return _stopped(stretch.place())
     playing.write()
     return 0
-
-
-def _verdict(record: Record) -> dict[str, Any]:
-    _, verdict = opened(record, "verdict")
-    require_texts(verdict, REQUIRED)
-    return verdict
 
 
 def _stretch(since: float, until: float) -> str:

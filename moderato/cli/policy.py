@@ -8,7 +8,7 @@ import typer
 
 from moderato.cli.backtest import backtest
 
-app = typer.Typer(help="Check, explain and test a policy file.", no_args_is_help=True)
+app = typer.Typer(help="Check, explain and test a policy file, and try it on the past.", no_args_is_help=True)
 app.command("backtest")(backtest)
 
 PolicyPath = Annotated[

@@ -9,7 +9,7 @@ from moderato.cli.chain import printable
 _WIDTH = 860
 _LABEL = 190  # for the names on the left
 _ROW = 26
-_LONGEST = 28  # characters of a name
+_LONGEST = 25  # characters of a name
 
 
 class Bar(NamedTuple):
@@ -119,7 +119,8 @@ def spark(counts: Sequence[int], kind: str) -> str:
 
 
 def _name(name: str, top: float) -> str:
-    short = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+    half = _LONGEST // 2
+    short = name if len(name) <= _LONGEST else f"{name[:half]}…{name[-half:]}"
     return (
         f'<text text-anchor="end" x="{_LABEL - 8}" y="{top + 17:g}">{_text(short)}'
         f"<title>{_text(name)}</title></text>"

@@ -6,20 +6,21 @@ seen in the minutes that it flags, and nowhere else.
 """
 
 from collections import Counter, OrderedDict
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
 from moderato.records import Decision, Judge
 from moderato.sources import Source
-from moderato.times import epoch
+from moderato.times import epoch, rfc3339
 from sinks.events import text_in
 
-SLOT = 60.0
-"""Seconds of a room that are compared."""
 OPEN = 600.0
-"""Seconds after which a minute is counted: verdicts on it may come so late."""
+"""Seconds from the first verdict on a minute until it is counted: others may come so late."""
 KEPT = 50_000
-"""Minutes of rooms that are open at once; the oldest is counted early to make room. About 400 bytes each."""
+"""Minutes of rooms that are open at once; the oldest is counted early to make room. About 350 bytes each."""
+_MINUTE = len("2026-11-21T08:43")
+_SECOND = len("2026-11-21T08:43:35")
 
 Outcome = Literal["both", "source", "other", "neither"]
 OUTCOMES: tuple[Outcome, ...] = ("both", "source", "other", "neither")
@@ -34,13 +35,21 @@ class Pair(NamedTuple):
     outcome: Outcome
 
 
+@dataclass(slots=True)
+class _Minute:
+    opened: float
+    watched: int = 0
+    flagged: int = 0
+
+
 class Agreement:
     """Minutes of rooms that are open, and the pairs of those that were counted."""
 
     def __init__(self, most: int = KEPT) -> None:
         self._most = most
-        self._open: OrderedDict[tuple[int, int], list[int]] = OrderedDict()
-        self._latest = 0.0
+        self._open: OrderedDict[int, _Minute] = OrderedDict()
+        self._now = 0.0
+        self._second = ""
         self.pairs: Counter[Pair] = Counter()
         """Counted so far; whoever takes them away may clear it."""
 
@@ -53,43 +62,50 @@ class Agreement:
         bit, room = _BITS.get(verdict["source"]), text_in(verdict, "room")
         if not bit or not room or verdict["judge"] != Judge.MACHINE or verdict.get("degraded") is True:
             return
-        at = epoch(verdict["occurred_at"])
-        if at is None:
+        minute = _minute(verdict["occurred_at"])
+        if minute is None:
             return
-        known = epoch(text_in(verdict, "normalized_at") or "")
-        if known is not None:
-            at = min(at, known)  # a clock that is ahead must not keep a minute open
-        self._close(at if known is None else known)
-        key = (hash((verdict["tenant"], room)), int(at // SLOT))
-        watched = self._open.get(key)
-        if watched is None:
-            watched = self._open[key] = [0, 0]
+        self._pass(text_in(verdict, "normalized_at") or verdict["occurred_at"])
+        key = hash((verdict["tenant"], room, minute))
+        seen = self._open.get(key)
+        if seen is None:
+            seen = self._open[key] = _Minute(self._now)
             if len(self._open) > self._most:
-                self._count(*self._open.popitem(last=False)[1])
-        watched[0] |= bit
+                self._count(self._open.popitem(last=False)[1])
+        seen.watched |= bit
         if verdict["decision"] != Decision.PASS:
-            watched[1] |= bit
+            seen.flagged |= bit
 
     def finish(self) -> None:
         """Counts all that is open: nothing comes any more."""
         while self._open:
-            self._count(*self._open.popitem(last=False)[1])
+            self._count(self._open.popitem(last=False)[1])
 
-    def _close(self, now: float) -> None:
-        self._latest = max(self._latest, now)
+    def _pass(self, text: str) -> None:
+        if text[:_SECOND] == self._second:
+            return
+        self._second = text[:_SECOND]
+        self._now = max(self._now, epoch(text) or 0.0)
         while self._open:
-            (_, slot), (watched, flagged) = next(iter(self._open.items()))
-            if (slot + 1) * SLOT + OPEN > self._latest:
+            seen = next(iter(self._open.values()))
+            if seen.opened + OPEN > self._now:
                 return
             self._open.popitem(last=False)
-            self._count(watched, flagged)
+            self._count(seen)
 
-    def _count(self, watched: int, flagged: int) -> None:
-        if not watched & (watched - 1):
+    def _count(self, seen: _Minute) -> None:
+        if not seen.watched & (seen.watched - 1):
             return  # one alone
-        sources = [(name, bool(flagged & bit)) for name, bit in _BITS.items() if watched & bit]
+        sources = [(name, bool(seen.flagged & bit)) for name, bit in _BITS.items() if seen.watched & bit]
         for (source, first), (other, second) in combinations(sources, 2):
             outcome: Outcome = (
                 "both" if first and second else "source" if first else "other" if second else "neither"
             )
             self.pairs[Pair(source, other, outcome)] += 1
+
+
+def _minute(text: str) -> str | None:
+    """The minute of a time, in UTC as records have it."""
+    if text[-1:] != "Z":
+        text = rfc3339(epoch(text) or -1.0) or ""
+    return text[:_MINUTE] or None

@@ -14,9 +14,10 @@ class Seen:
     def first_time(self, *id: str) -> bool:
         """Whether it is not remembered; it is from now on."""
         name = hash(id)
-        if name in self._young or name in self._old:
+        if name in self._young:
             return False
+        known = name in self._old
         self._young.add(name)
         if len(self._young) >= self._most:
             self._young, self._old = set(), self._young
-        return True
+        return not known

@@ -2,17 +2,18 @@
 
 Verdicts are played in the order in which they are given. What is kept does not grow with their number: the windows of
 each policy (sinks/policy/windows.py), the ids of the last one to two million verdicts, the flagged verdicts that wait
-for people, the open minutes of rooms, and for each rule at most 10,000 users and rooms and 2,000 hours.
+for people, the open minutes of rooms, and for each rule 2 MB for users and rooms, and 2,000 hours.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from moderato.errors import Poison
-from moderato.records import Action, Judge
-from moderato.times import epoch
+from moderato.records import Action, Category, Decision, Judge
+from moderato.sources import Source
+from moderato.times import epoch, rfc3339
 from sinks.events import text_in
 from sinks.feedback.agreement import Agreement, Pair
 from sinks.feedback.pairing import Opinion, Pairing
@@ -27,6 +28,8 @@ IDS = 1_000_000
 HOURS = 2_000
 """Hours that are told apart: 83 days."""
 _MOST_TEXT = 160  # characters
+_WORDS = frozenset(map(str, (*Decision, *Judge, *Source, *Category)))
+"""What is counted by name: a file may say anything."""
 
 Change: TypeAlias = Literal["same", "changed", "new", "gone"]
 CHANGES: tuple[Change, ...] = ("same", "changed", "new", "gone")
@@ -75,10 +78,12 @@ class Trial:
     def of(cls, policy: Policy) -> "Trial":
         return cls(policy, Player(policy), {rule.id: Acts(rule) for rule in policy.rules})
 
-    def take(self, verdict: dict[str, Any], actions: Iterable[Action], hour: int) -> list[Acts]:
+    def take(self, verdict: dict[str, Any], actions: Sequence[Action], hour: int) -> list[Acts]:
         """Counts the actions demanded with one verdict; the rules that acted."""
         acted: dict[str, Acts] = {}
-        for action in actions:
+        for action, beside in zip(actions, besides(actions), strict=True):
+            if beside:
+                self.shadow[str(action.type), beside] += 1
             acts = acted[action.rule.id] = self.rules[action.rule.id]
             acts.actions[str(action.type)] += 1
             acts.late += action.expires_at is not None and action.expires_at < action.created_at
@@ -145,7 +150,7 @@ class Backtest:
         Poison for one that no policy can judge; nothing is counted of that."""
         at = verdict["normalized_at"]
         known = epoch(at)
-        if known is None:
+        if known is None or rfc3339(known) is None:
             raise Poison(f"normalized_at {at[:40]!r} is not a time")
         if not self._seen.first_time(verdict["tenant"], verdict["source"], verdict["id"]):
             self.repeated += 1
@@ -154,12 +159,12 @@ class Backtest:
         old = self.old.player.play(verdict, at) if self.old else []
         hour = int(known // 3600)
         self._tell(verdict, at, hour)
-        marks = [acts.people for acts in self.new.take(verdict, new, hour)]
-        self.new.shadow.update(
-            (str(action.type), beside) for action, beside in zip(new, besides(new), strict=True) if beside
-        )
-        if self.old:
+        marks: list[People] = []
+        if new:
+            marks += [acts.people for acts in self.new.take(verdict, new, hour)]
+        if self.old and old:
             marks += [acts.people for acts in self.old.take(verdict, old, hour)]
+        if self.old and (new or old):
             marks += self._compare(verdict, new, old)
         for opinion in self._pairing.take(verdict, marks):
             self._learn(opinion)
@@ -172,9 +177,9 @@ class Backtest:
 
     def _tell(self, verdict: dict[str, Any], at: str, hour: int) -> None:
         self.verdicts += 1
-        self.decisions[verdict["decision"]] += 1
-        self.judges[verdict["judge"]] += 1
-        self.sources[verdict["source"]] += 1
+        self.decisions[_known(verdict["decision"])] += 1
+        self.judges[_known(verdict["judge"])] += 1
+        self.sources[_known(verdict["source"])] += 1
         _count(self.hours, hour)
         self.first = min(self.first or at, at)
         self.last = max(self.last, at)
@@ -207,11 +212,15 @@ class Backtest:
         return [people]
 
     def _learn(self, opinion: Opinion) -> None:
-        self.opinions[opinion.source, opinion.category, opinion.outcome] += 1
+        self.opinions[_known(opinion.source), _known(opinion.category), opinion.outcome] += 1
         marks: list[People] = opinion.mark or []
         for people in marks:
             people.confirmed += opinion.outcome == "confirmed"
             people.refuted += opinion.outcome == "refuted"
+
+
+def _known(word: str) -> str:
+    return word if word in _WORDS else "unknown"
 
 
 def _count(hours: Counter[int], hour: int) -> None:

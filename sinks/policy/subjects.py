@@ -1,33 +1,29 @@
 """How many different people or rooms there were, and which came up most, in bounded memory. Pure."""
 
+import math
 from collections import Counter
 
-MOST = 10_000
-"""Different ones that are told apart; there are `more` beyond."""
+from sinks.policy.distinct import Distinct
+
+_LONGEST = 200  # characters of a name
 _NAMED = 1_000  # that are counted by name, of which those below the middle make room for others
 
 
 class Subjects:
-    """About 0.8 MB at most."""
+    """About 1 MB at most."""
 
     def __init__(self) -> None:
-        self._seen: set[int] = set()
+        self._distinct = Distinct(math.inf)
         self._named: Counter[str] = Counter()
-        self.more = False
-        """Whether there are more than can be told apart."""
 
     def __len__(self) -> int:
-        return len(self._seen)
+        """Of many an estimate: see distinct.py."""
+        return self._distinct.number(0.0)
 
     def add(self, name: str) -> None:
         """Counts one."""
-        key = hash(name)
-        if key not in self._seen:
-            if len(self._seen) < MOST:
-                self._seen.add(key)
-            else:
-                self.more = True
-        self._named[name] += 1
+        self._distinct.add(name, 0.0)
+        self._named[name[:_LONGEST]] += 1
         if len(self._named) > _NAMED:
             self._named = Counter(dict(self._named.most_common(_NAMED // 2)))
 

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from moderato import topics
+from moderato import metrics, topics
 from moderato.bus.connection import Connection
 from moderato.bus.publisher import Message
 from moderato.bus.record import Record
@@ -22,6 +22,7 @@ from sinks.policy.evaluate import Evaluator
 from sinks.policy.live import LivePolicy
 from sinks.policy.loading import BUILT_IN
 from sinks.policy.results import Demanded, action_messages, emit_news, results_of
+from sinks.policy.shadow import BESIDE
 
 NAME = "policy"
 
@@ -50,6 +51,8 @@ class PolicyRole:
 
     def __init__(self, settings: Settings, connection: Connection) -> None:
         self._live = LivePolicy(settings.policy.file or BUILT_IN)
+        for beside in BESIDE:
+            metrics.SHADOW.labels(beside)  # 0, and not nothing, while no rule in shadow mode has acted
         self._following: asyncio.Task[None] | None = None
         self.brakes = Brakes(secrets.token_hex(8))
         """Those of this process, as they are now."""

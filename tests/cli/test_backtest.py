@@ -211,6 +211,13 @@ def test_lines_that_are_no_verdict_are_counted_and_the_first_are_named(new: Path
     assert "line 3: text is due in id" in ended.out
 
 
+def test_a_file_without_a_verdict_is_refused(new: Path) -> None:
+    ended = backtest("--rules", new, "--verdicts", new)  # the wrong file
+    assert (ended.code, ended.out) == (2, "")
+    assert f"none of {len(NEW.splitlines())} records in {new} is a verdict" in ended.err
+    assert "line 1: one verdict as JSON is due" in ended.err
+
+
 def test_both_files_are_read_before_anything_else_and_all_their_faults_are_told(tmp_path: Path) -> None:
     (one := tmp_path / "one.yaml").write_text("rules: [{id: a, match: {severety: high}, then: []}]")
     (two := tmp_path / "two.yaml").write_text("rule: 1")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from moderato.sources import Source
 from moderato.times import rfc3339
-from sinks.feedback.agreement import OPEN, SLOT, Agreement, Pair
+from sinks.feedback.agreement import OPEN, Agreement, Pair
 from tests.sinks.support import verdict
 
 BEGIN = 1_795_248_000.0
@@ -66,17 +66,22 @@ def test_a_minute_is_counted_when_nothing_is_likely_to_come_any_more() -> None:
     agreement = Agreement()
     for source in ("shumei_audio", "yidun_audio"):
         agreement.see(said(source))
-    agreement.see(said("shumei_audio", SLOT + OPEN - 1))
+    agreement.see(said("shumei_audio", OPEN - 1))
     assert not agreement.pairs
-    agreement.see(said("shumei_audio", SLOT + OPEN))
+    agreement.see(said("shumei_audio", OPEN))
     assert agreement.pairs == {Pair("shumei_audio", "yidun_audio", "both"): 1}
 
 
 def test_a_clock_that_is_ahead_does_not_keep_minutes_open() -> None:
     agreement = Agreement()
     agreement.see(said("shumei_audio", 0, occurred_at=rfc3339(BEGIN + 1e8)))
-    agreement.see(said("shumei_audio", SLOT + OPEN, room="other"))
+    agreement.see(said("shumei_audio", OPEN, room="other"))
     assert len(agreement) == 1
+
+
+def test_the_same_minute_in_another_zone_is_the_same() -> None:
+    told = pairs(said("shumei_audio"), said("yidun_audio", occurred_at="2026-11-21T16:00:01+08:00"))
+    assert told == {Pair("shumei_audio", "yidun_audio", "both"): 1}
 
 
 @given(
@@ -88,7 +93,7 @@ def test_a_clock_that_is_ahead_does_not_keep_minutes_open() -> None:
 def test_it_is_what_a_naive_reading_says(seen: list[tuple[Source, int, bool, str]]) -> None:
     told = pairs(
         *(
-            said(source, minute * SLOT + 1, "block" if flagged else "pass", room=room)
+            said(source, minute * 60 + 1, "block" if flagged else "pass", room=room)
             for source, minute, flagged, room in seen
         )
     )

@@ -18,6 +18,11 @@ def test_the_last_ones_are_always_remembered(numbers: list[int], most: int) -> N
             assert told[place]
 
 
+def test_what_comes_up_again_is_remembered_anew() -> None:
+    seen = Seen(2)
+    assert [seen.first_time(id) for id in "abcada"] == [True, True, True, False, True, False]
+
+
 def test_what_is_long_ago_is_forgotten_so_that_memory_is_bounded() -> None:
     seen = Seen(10)
     assert all(seen.first_time(str(number)) for number in range(100))

@@ -148,6 +148,14 @@ def test_actions_are_counted_by_the_hour_and_the_hours_are_bounded() -> None:
     assert len(test.hours) == len(test.new.rules["r"].hours) == HOURS
 
 
+def test_words_of_a_later_version_are_counted_together() -> None:
+    later = [said(n, judge=f"j-{n}", source=f"s-{n}", decision=f"d-{n}", category=f"c-{n}") for n in range(9)]
+    test = played(Backtest(policy(rule("r", {"severity": "critical"}))), *later)
+    assert test.decisions == test.judges == test.sources == {"unknown": 9}
+    assert test.opinions == {("unknown", "unknown", "missed"): 9}
+    assert test.new.rules["r"].verdicts == 9
+
+
 def test_vendors_that_listened_together_are_compared() -> None:
     test = played(
         Backtest(policy()), said(1), said(1, source="yidun_audio", decision="pass", severity="none")
@@ -158,7 +166,12 @@ def test_vendors_that_listened_together_are_compared() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"severity": "dire", "severity_level": None}, {"normalized_at": "soon"}, {"occurred_at": "once"}],
+    [
+        {"severity": "dire", "severity_level": None},
+        {"normalized_at": "soon"},
+        {"normalized_at": "0001-01-01T00:00:00Z"},
+        {"occurred_at": "once"},
+    ],
 )
 def test_a_verdict_that_no_policy_can_judge_counts_nowhere(changes: dict[str, Any]) -> None:
     test = Backtest(policy(rule("late", {}, {"action": "kick", "max_age": "1m"})))
