@@ -2,7 +2,7 @@
 
 A policy and an enforcer, each in a process of its own, at work on so many verdicts a second, of which a few call for a
 kick at Agora: as many as Agora's limit of 10 calls a second leaves without a queue. The simulated Agora notes when each
-call has come. KAFKA_BOOTSTRAP names a real broker; without it the embedded one is used."""
+call has come. On real Kafka: that of KAFKA_BOOTSTRAP, or one broker of its own."""
 
 import argparse
 import asyncio
@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ import yaml
 from moderato import topics
 from moderato.bus.admin import Admin
 from moderato.bus.connection import Connection
-from moderato.bus.embedded import EmbeddedBroker
 from moderato.bus.publisher import Message, Publisher
 from moderato.codec import encode
 from moderato.settings import Kafka
@@ -30,6 +29,7 @@ from moderato.sources import Source
 from moderato.times import now
 from simulator.control.server import ControlServer
 from simulator.control.world import World
+from tests.kafka.brokers import Cluster
 from tests.ports import free_ports
 from tests.sinks.support import verdict
 
@@ -49,8 +49,14 @@ def main() -> None:
     parser.add_argument("--kicks", type=int, default=5, help="of them, kicks a second")
     parser.add_argument("--seconds", type=int, default=60)
     options = parser.parse_args()
-    found = asyncio.run(_run(options.rate, options.kicks, options.seconds))
-    found.sort()
+    bootstrap = os.environ.get("KAFKA_BOOTSTRAP")
+    with ExitStack() as stack:
+        if bootstrap is None:
+            cluster = Cluster(Path(stack.enter_context(tempfile.TemporaryDirectory())), 1)
+            stack.callback(cluster.close)
+            cluster.start()
+            bootstrap = cluster.bootstrap
+        found = sorted(asyncio.run(_run(bootstrap, options.rate, options.kicks, options.seconds)))
     rows = (
         ("verdicts a second", f"{options.rate:,}"),
         ("kicks", f"{len(found):,}"),
@@ -62,23 +68,18 @@ def main() -> None:
         print(f"| {name} | {value} |")
 
 
-async def _run(rate: int, kicks: int, seconds: int) -> list[float]:
+async def _run(bootstrap: str, rate: int, kicks: int, seconds: int) -> list[float]:
     """Seconds from each verdict to its call."""
-    bootstrap = os.environ.get("KAFKA_BOOTSTRAP")
-    embedded = None if bootstrap else EmbeddedBroker()
-    connection = Connection.of(Kafka(bootstrap=bootstrap)) if bootstrap else embedded.connection(Kafka())  # type: ignore[union-attr]
-    if bootstrap:
-        await asyncio.to_thread(lambda: Admin(connection).create(topics.ALL))
+    connection = Connection(bootstrap, Kafka(bootstrap=bootstrap))
+    await asyncio.to_thread(lambda: Admin(connection).create(topics.ALL))
     vendor = ControlServer(World())
     await vendor.start()
     try:
         with tempfile.TemporaryDirectory(prefix="moderato-bench-") as folder:
-            async with _roles(Path(folder), connection.bootstrap, vendor):
+            async with _roles(Path(folder), bootstrap, vendor):
                 return await _measured(connection, vendor, rate, kicks, seconds)
     finally:
         await vendor.stop()
-        if embedded:
-            embedded.stop()
 
 
 @asynccontextmanager
