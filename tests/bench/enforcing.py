@@ -121,13 +121,12 @@ async def _measured(
     await publisher.start([topics.VERDICTS])
     sent: dict[int, float] = {}
     try:
-        # Until the first kick has arrived, both roles are getting ready.
-        async with asyncio.timeout(60):
-            for warming in range(1, 600):
-                await publisher.publish_all([_verdict(warming, kick=True)])
-                await asyncio.sleep(0.2)
-                if _calls(vendor):
-                    break
+        # Until all kicks so far have arrived, both roles are getting ready.
+        for warming in range(1, 300):
+            await publisher.publish_all([_verdict(warming, kick=True)])
+            await asyncio.sleep(0.5)
+            if len(_calls(vendor)) == warming:
+                break
         number, each = 1_000_000, rate // kicks
         began = time.monotonic()
         for tick in range(round(seconds / _TICK)):
