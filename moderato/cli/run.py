@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -84,7 +85,7 @@ async def _run(names: Sequence[str], settings: "Settings") -> int:
 
     ended = until_signal()
     with _cluster(settings) as connection:
-        await serve(roles.make(names, settings, connection), settings, ended)
+        await serve(names, partial(roles.make, settings=settings, connection=connection), settings, ended)
     return 0
 
 
