@@ -135,6 +135,17 @@ class History:
         self.reached = {partition: offset}
         self._consumer.seek(partition, offset)
 
+    def newest(self, partitions: Iterable[TopicPartition], most: int) -> None:
+        """Reads nothing but these partitions, of each at most so many offsets before its end."""
+        self.stretches = {
+            partition: replace(stretch, start=max(stretch.start, stretch.end - most))
+            for partition in partitions
+            for stretch in [self.stretches[partition]]
+        }
+        for partition, stretch in self.stretches.items():
+            self.reached[partition] = stretch.start
+            self._consumer.seek(partition, stretch.start)
+
     def before(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Reads nothing but these partitions, each up to an offset."""
         self.stretches = {

@@ -141,7 +141,8 @@ class KickingRules:
 
     def _book(self) -> object:
         return [
-            rule.shown() | {"seconds": rule.seconds, "deleted": rule.deleted} for rule in self._rules.values()
+            rule.shown() | {"seconds": rule.seconds, "made": rule.made, "deleted": rule.deleted}
+            for rule in self._rules.values()
         ]
 
 

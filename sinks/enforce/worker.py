@@ -22,7 +22,7 @@ from moderato.bus.record import Record
 from moderato.bus.stage import Results, Stage
 from moderato.codec import encode
 from moderato.dead_letters import dead_letter
-from moderato.errors import Poison
+from moderato.errors import Fatal, Poison
 from moderato.records import ActionType, Outcome, OutcomeState
 from moderato.settings import Settings
 from moderato.sources import Source
@@ -30,7 +30,7 @@ from moderato.times import epoch, rfc3339
 from sinks.enforce import sessions
 from sinks.enforce.executor import Result
 from sinks.enforce.orders import Order, read_order
-from sinks.enforce.recent import Recent
+from sinks.enforce.recent import Past, Recent, carried_out, past
 from sinks.enforce.registry import Executor, Routes
 
 log = structlog.get_logger(__name__)
@@ -42,6 +42,7 @@ _BATCH_BUDGET = 30.0  # seconds
 _ACTION_BUDGET = 12.0  # seconds
 _GRACE = 1.0  # seconds that an executor may be late before it is cut off
 _TYPES = frozenset(map(str, ActionType))
+_RETRY = 2.0  # seconds until the outcomes are asked for again, when Kafka did not give them
 _NOBODY = "none"  # the executor of an action that none was asked to carry out
 
 
@@ -63,7 +64,9 @@ class EnforcerRole:
             connection,
             consumes=[topics.ACTIONS],
             produces=[topics.OUTCOMES, topics.SESSION_REQUESTS, topics.DEAD_LETTERS],
-            handle=Enforcer(self._routes.of, stops_sessions=settings.sessions is not None).handle,
+            handle=Enforcer(
+                self._routes.of, past(connection), stops_sessions=settings.sessions is not None
+            ).handle,
             batch=_BATCH_RECORDS,
             limits=settings.dead_letters,
         )
@@ -91,23 +94,28 @@ class EnforcerRole:
 
 
 class Enforcer:
-    """The handler of the stage. `route` gives the executor of an order, if there is one; `clock` epoch seconds. With
+    """The handler of the stage. `route` gives the executor of an order, if there is one; `past` opens
+    what became of earlier ones; `clock` epoch seconds. With
     `stops_sessions` an order to stop a session goes to the session's controller."""
 
     def __init__(
         self,
         route: Callable[[Order], Executor | None],
+        past: Past,
         clock: Callable[[], float] = time.time,
         *,
         stops_sessions: bool = False,
     ) -> None:
         self._route = route
+        self._past = past
         self._stops_sessions = stops_sessions
         self._clock = clock
         self._recent = Recent()
+        self._expected: dict[int, int] = {}  # by partition: the offset that comes next
 
     async def handle(self, records: Sequence[Record]) -> Results:
         """One batch of actions -> as many outcomes, and dead letters for what is no action."""
+        await self._recall(records)
         results = Results()
         queues: collections.defaultdict[str, list[Order]] = collections.defaultdict(list)
         for record in records:
@@ -130,6 +138,26 @@ class Enforcer:
                 results.emit("session_request", sessions.message(order, outcome.finished_at))
         results.count = partial(_count, [outcome for _, outcome in settled])
         return results
+
+    async def _recall(self, records: Sequence[Record]) -> None:
+        """Remembers what others carried out of partitions that do not go on where they stood."""
+        strange: set[int] = set()
+        for record in records:
+            if self._expected.get(record.partition) != record.offset and record.offset:
+                strange.add(record.partition)
+            self._expected[record.partition] = record.offset + 1
+        while strange:
+            try:
+                async with self._past(strange) as batches:
+                    async for batch in batches:
+                        for outcome in batch:
+                            if id := carried_out(outcome):
+                                self._recent.add(id)
+                        await asyncio.sleep(0)
+                return
+            except Fatal as error:
+                log.warning("outcomes_not_read", error=str(error), wait=_RETRY)
+                await asyncio.sleep(_RETRY)
 
     async def _in_order(self, orders: Sequence[Order], end: float) -> list[tuple[Order, Outcome]]:
         return [(order, await self._settle(order, end)) for order in orders]

@@ -20,6 +20,7 @@ from moderato import topics
 from moderato.bus.record import Record
 from moderato.codec import encode
 from moderato.sources import Source
+from sinks.policy.brakes import Brakes
 from sinks.policy.counter import Counter
 from sinks.policy.evaluate import Evaluator
 from sinks.policy.rules import Policy, PolicyFile
@@ -82,7 +83,7 @@ async def _rebuilt(strikes: int) -> float:
 
         yield batches()
 
-    stage = Counter(lambda: evaluator, past)
+    stage = Counter(lambda: evaluator, past, Brakes())
     last = _strike(strikes)
     start = time.perf_counter()
     await stage.handle([last])

@@ -20,6 +20,7 @@ from sinks.policy.loading import BUILT_IN, load
 from sinks.policy.worker import PolicyWorker
 from tests.cli.history_support import publish, raw, read
 from tests.cli.support import FIXTURES, moderato
+from tests.sinks.enforce.support import nothing
 
 POLICY = Evaluator(load(BUILT_IN))
 BODY = (FIXTURES / "shumei_audio" / "built_v4_nested_reject_politics.json").read_bytes()
@@ -29,7 +30,7 @@ async def _carried_out(actions: list[Any]) -> list[Message]:
     routes = Routes()
     await routes.open({})
     try:
-        return (await Enforcer(routes.of).handle(actions)).messages
+        return (await Enforcer(routes.of, nothing).handle(actions)).messages
     finally:
         await routes.close()
 

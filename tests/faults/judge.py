@@ -5,6 +5,7 @@ its verdicts and signals, or its dead letter; of each verdict its actions and st
 their order, the actions of the rules that count; of each action its outcome."""
 
 import asyncio
+import collections
 import contextlib
 import time
 from collections.abc import Collection, Mapping
@@ -17,8 +18,9 @@ from confluent_kafka import Consumer, TopicPartition
 from moderato import topics
 from moderato.bus.record import Record
 from moderato.errors import Poison
+from moderato.records import OutcomeState
 from moderato.sources import Source
-from moderato.times import now
+from moderato.times import epoch, now
 from normalize.worker import Normalizer
 from simulator.callbacks.contract import sequence_in
 from sinks.policy.brakes import Brakes
@@ -30,6 +32,7 @@ from sinks.policy.worker import PolicyWorker
 from tests.faults.driver import digest
 
 _RAW = {topics.raw(source) for source in Source}
+_CALL = 5.0  # seconds from the decision to carry something out until it is done
 BAD_KEY = b"bad"
 """The key of records that tests write into topics past the pipeline."""
 
@@ -46,6 +49,10 @@ class Findings:
     disordered: set[str] = field(default_factory=set)
     unrecognisable: set[str] = field(default_factory=set)
     """Repetitions whose id is another one than the first time."""
+    repeated: set[str] = field(default_factory=set)
+    """Actions that were carried out more often than one crash explains."""
+    late: set[str] = field(default_factory=set)
+    """Actions that were carried out when they had expired."""
     unbalanced: set[str] = field(default_factory=set)
 
     @property
@@ -77,6 +84,8 @@ class Bench:
         self._written: set[str] = set()
         self._actions: set[str] = set()
         self._settled: set[str] = set()  # actions with an outcome
+        self._expiries: dict[str, float] = {}
+        self._done: collections.defaultdict[str, set[str]] = collections.defaultdict(set)  # actions: when
         self._dead: set[str] = set()
         self._altered: set[str] = set()
         self._invented: set[str] = set()
@@ -107,8 +116,14 @@ class Bench:
             self._count(record)
         elif record.topic == topics.ACTIONS:
             self._actions.add(id_)
+            if expires := orjson.loads(record.value or b"{}").get("expires_at"):
+                self._expiries[id_] = epoch(expires) or 0.0
         elif record.topic == topics.OUTCOMES:
-            self._settled.add(orjson.loads(record.value or b"{}").get("action_id"))
+            outcome = orjson.loads(record.value or b"{}")
+            self._settled.add(outcome.get("action_id"))
+            if outcome.get("state") == OutcomeState.DONE:
+                # One that was written twice was not done twice.
+                self._done[outcome["action_id"]].add(outcome["finished_at"])
 
     def findings(self, acknowledged: Collection[int]) -> Findings:
         """What is not as promised, given what was acknowledged so far."""
@@ -122,7 +137,20 @@ class Bench:
         invented |= {f"strike {id_}" for id_ in self._strikes - self._strikes_due}
         invented |= {f"action {id_}" for id_ in self._actions - self._actions_due}
         invented |= {f"outcome of {id_}" for id_ in self._settled - self._actions}
-        return Findings(lost, invented, set(self._altered), set(self._disordered), set(self._unrecognisable))
+        return Findings(
+            lost,
+            invented,
+            set(self._altered),
+            set(self._disordered),
+            set(self._unrecognisable),
+            repeated={id_ for id_, times in self._done.items() if len(times) > 2},
+            late={
+                id_
+                for id_, times in self._done.items()
+                if id_ in self._expiries
+                and any((epoch(at) or 0.0) > self._expiries[id_] + _CALL for at in times)
+            },
+        )
 
     def _take_bad(self, record: Record) -> None:
         """A record that none of our processes has written: it has to be in the dead letters. One that looks like a

@@ -25,6 +25,7 @@ from sinks.policy.counter import Counter
 from sinks.policy.worker import PolicyWorker
 from tests.faults.driver import digest
 from tests.faults.judge import BAD_KEY, POLICY, Bench, Findings
+from tests.sinks.enforce.support import nothing
 
 _CALLBACKS = 800
 
@@ -96,7 +97,7 @@ async def _made() -> World:
     actions = [record for record in results if record.topic == topics.ACTIONS]
     routes = Routes()
     await routes.open({})
-    world.write_all((await Enforcer(routes.of).handle(actions)).messages)
+    world.write_all((await Enforcer(routes.of, nothing).handle(actions)).messages)
     await routes.close()
     return world
 
@@ -203,6 +204,37 @@ def test_a_record_that_is_there_twice_is_counted_and_no_fault(world: World, topi
     world.write(topic, original.key, original.value, original.headers)
     found, duplicates = world.judged()
     assert (found.faults, duplicates) == (0, 1)
+
+
+def _outcome_once_more(world: World, **changes: object) -> None:
+    original = next(
+        record
+        for record in world.records
+        if record.topic == topics.OUTCOMES and orjson.loads(record.value or b"")["state"] == "done"
+    )
+    value = orjson.dumps(orjson.loads(original.value or b"") | changes)
+    world.write(topics.OUTCOMES, original.key, value, original.headers)
+
+
+def test_an_action_that_was_done_again_after_one_crash_is_no_fault_and_after_that_it_is(world: World) -> None:
+    _outcome_once_more(world)  # the same record, written twice
+    _outcome_once_more(world, finished_at="2026-11-21T08:00:01.000Z")
+    assert world.judged()[0].faults == 0
+    _outcome_once_more(world, finished_at="2026-11-21T08:00:02.000Z")
+    assert len(world.judged()[0].repeated) == 1
+
+
+def test_an_action_that_was_done_after_it_had_expired_is_late(world: World) -> None:
+    place, original = next(
+        (place, record)
+        for place, record in enumerate(world.records)
+        if record.topic == topics.OUTCOMES
+        and orjson.loads(record.value or b"")["type"] in ("kick", "mute", "warn", "ban")
+        and orjson.loads(record.value or b"")["state"] == "done"
+    )
+    value = orjson.dumps(orjson.loads(original.value or b"") | {"finished_at": "2099-01-01T00:00:00.000Z"})
+    world.records[place] = ConsumerRecord(**{**vars(original), "value": value})
+    assert len(world.judged()[0].late) == 1
 
 
 def test_a_repetition_under_another_id_is_not_recognisable(world: World) -> None:

@@ -26,6 +26,7 @@ from sinks.policy.evaluate import Evaluator
 from sinks.policy.worker import PolicyWorker
 from tests.moderato.bus.support import read_until
 from tests.sinks.actions.support import OTHER, READER, Api, serving
+from tests.sinks.enforce.support import nothing
 from tests.sinks.enforce.test_worker import DONE, Hands
 from tests.sinks.policy.support import policy, rule
 from tests.sinks.support import record_of, verdict
@@ -207,7 +208,7 @@ async def test_the_chain_of_a_counted_action_has_its_callback_its_strikes_and_it
         demanded += (await counter.handle([record_of(strike, offset=offset)])).messages
     [kick] = demanded
     hands = Hands(DONE)
-    enforcer = Enforcer(lambda _: Executor("webhook", hands.execute))
+    enforcer = Enforcer(lambda _: Executor("webhook", hands.execute), nothing)
     outcomes = (await enforcer.handle([record_of(kick)])).messages
     await publish(connection, *strikes, kick, *outcomes)
     action = orjson.loads(kick.value or b"")

@@ -1,12 +1,14 @@
 """A tenant's webhook endpoint that answers as it is told, and orders to send there."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable, Set
 from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from moderato.bus.record import Record
 from moderato.settings import Webhook
 from sinks.enforce.orders import Order, read_order
 from tests.sinks.support import action, consumed
@@ -52,3 +54,14 @@ class Endpoint:
         url = str(self.server.make_url("/hooks?token=secret-in-url"))
         plain: dict[str, Any] = {"url": url, "secrets": [SECRET], "timeout": 5, "allow_private": True}
         return Webhook(**(plain | changes))
+
+
+@contextlib.asynccontextmanager
+async def nothing(partitions: Set[int]) -> AsyncIterator[AsyncIterator[list[Record]]]:
+    """No outcome of before."""
+
+    async def batches() -> AsyncIterator[list[Record]]:
+        for batch in ():
+            yield batch
+
+    yield batches()

@@ -23,7 +23,7 @@ from sinks.enforce.registry import Executor
 from sinks.enforce.worker import Enforcer, EnforcerRole, role
 from sinks.policy import worker as policy_worker
 from tests.moderato.bus.support import read_all
-from tests.sinks.enforce.support import SECRET, Endpoint
+from tests.sinks.enforce.support import SECRET, Endpoint, nothing
 from tests.sinks.support import NOW, action, body_of, consumed, header, verdict
 
 DONE = Result(OutcomeState.DONE, 1, "HTTP 204")
@@ -44,7 +44,7 @@ class Hands:
 
 def enforcer(execute: Execute, clock: Callable[[], float] = lambda: AT) -> Enforcer:
     executor = Executor("webhook", execute)
-    return Enforcer(lambda _: executor, clock)
+    return Enforcer(lambda _: executor, nothing, clock)
 
 
 def batch(*actions: dict[str, Any]) -> list[Any]:
@@ -174,7 +174,7 @@ async def test_a_tenant_whose_endpoint_hangs_holds_up_nobody_else() -> None:
 
     executors = {"dead": Executor("webhook", hanging), "alive": Executor("webhook", quick)}
     stuck = [targeting(str(n), f"u-{n}", tenant="dead") for n in range(2 * PARALLEL)]
-    results = await Enforcer(lambda found: executors[found.tenant], lambda: AT).handle(
+    results = await Enforcer(lambda found: executors[found.tenant], nothing, lambda: AT).handle(
         batch(*stuck, targeting("x", "u", tenant="alive"))
     )
     assert ("x", "done") in states(results)
@@ -203,7 +203,7 @@ async def test_what_expires_while_all_slots_are_taken_is_not_carried_out(
 
     one = Executor("webhook", execute, slots=asyncio.Semaphore(1))
     soon = "2026-11-21T08:00:30.000Z"
-    results = await Enforcer(lambda _: one, lambda: clock[0]).handle(
+    results = await Enforcer(lambda _: one, nothing, lambda: clock[0]).handle(
         batch(targeting("1", "a", expires_at=soon), targeting("2", "b", expires_at=soon))
     )
     assert states(results) == [("1", "done"), ("2", "expired")]
@@ -360,7 +360,9 @@ async def test_an_order_to_stop_a_session_goes_to_its_controller() -> None:
     shadow = action(id="a-2", type="stop_session", target={"kind": "session", "id": "s-8"}, mode="shadow")
     kick = action(id="a-3")
     hands = Hands()
-    stopping = Enforcer(lambda _: Executor("webhook", hands.execute), lambda: AT, stops_sessions=True)
+    stopping = Enforcer(
+        lambda _: Executor("webhook", hands.execute), nothing, lambda: AT, stops_sessions=True
+    )
     results = await stopping.handle(batch(stop, stop, shadow, kick))
     asked = [message for message in results.messages if message.topic == topics.SESSION_REQUESTS]
     [request] = asked
@@ -380,7 +382,7 @@ async def test_an_order_to_stop_a_session_goes_to_its_controller() -> None:
 
 
 async def test_what_no_route_takes_is_unsupported_and_what_is_braked_is_left() -> None:
-    results = await Enforcer(lambda _: None, lambda: AT).handle(
+    results = await Enforcer(lambda _: None, nothing, lambda: AT).handle(
         batch(action(id="a-1"), action(id="a-2", braked="the quota is used up"))
     )
     found = [body_of(message) for message in results.messages]
