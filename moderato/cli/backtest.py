@@ -73,7 +73,7 @@ def backtest(
 ) -> int:
     """Play the verdicts of the past through a policy file and report what it would have done, and to whom.
 
-    Nothing is published or committed. Brakes are left out."""
+    Nothing is published or committed. Brakes that people pulled are left out, those of the policy hold."""
     from moderato.cli.backtest_run import Job, of_file, of_kafka
     from moderato.lifecycle import run
 

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from html import escape
 
-from moderato.cli.backtest_markdown import binned, numeric
+from moderato.cli.backtest_markdown import numeric
 from moderato.cli.backtest_report import Cell, Section, by_mode, wilson
 from moderato.cli.chain import printable
+from moderato.cli.hours import Scale
 from moderato.cli.svg import Bar, Range, bars, columns, ranges, spark
 from moderato.times import rfc3339
 from sinks.policy.backtest import Acts, Backtest
@@ -106,13 +107,12 @@ def _verdicts(acts: Acts | None) -> int:
 
 
 def _by_hour(test: Backtest) -> str:
-    first, last, wide = _scale(test, _COLUMNS)
-    new = binned(test.new.hours, first, last, wide)
-    old = binned(test.old.hours, first, last, wide) if test.old else None
-    every = -(-len(new) // _LABELS)
-    labels = [(place, _hour(first + place * wide)) for place in range(0, len(new), every)]
-    span = f"{wide} hours" if wide > 1 else "hour"
-    return _figure(f"Enforced actions by the {span}, UTC", columns("actions by hour", new, old, labels), test)
+    scale = Scale.of(test.hours, _COLUMNS)
+    old = scale.binned(test.old.hours) if test.old else None
+    every = -(-scale.places // _LABELS)
+    labels = [(place, _hour(scale.first + place * scale.wide)) for place in range(0, scale.places, every)]
+    plot = columns("actions by time", scale.binned(test.new.hours), old, labels)
+    return _figure(f"Enforced actions by the {scale.span}, UTC", plot, test)
 
 
 def _precisions(test: Backtest) -> list[str]:
@@ -150,21 +150,15 @@ def _table(section: Section, test: Backtest) -> str:
     ]
     if section.name == "rules" and test.verdicts:
         head.append("<th>when</th>")
-        scale = _scale(test, _COLUMNS)
+        scale = Scale.of(test.hours, _COLUMNS)
         both = {**(test.old.rules if test.old else {}), **test.new.rules}
         ordered = [*test.new.rules, *(name for name in both if name not in test.new.rules)]
         for name, row in zip(ordered, rows, strict=True):
             kind = "new" if name in test.new.rules else "old"
-            row.append(f"<td>{spark(binned(both[name].hours, *scale), kind)}</td>")
+            row.append(f"<td>{spark(scale.binned(both[name].hours), kind)}</td>")
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     top = f"<thead><tr>{''.join(head)}</tr></thead>" if any(section.table.columns) else ""
     return f'<div class="wide"><table>{top}<tbody>{body}</tbody></table></div>'
-
-
-def _scale(test: Backtest, most: int) -> tuple[int, int, int]:
-    """First and last hour, and how many hours stand together so that there are at most `most` columns."""
-    first, last = min(test.hours), max(test.hours)
-    return first, last, -(-(last - first + 1) // most)
 
 
 def _hour(hour: int) -> str:

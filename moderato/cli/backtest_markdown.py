@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from moderato.cli.backtest_report import Cell, Section, Table
 from moderato.cli.chain import printable
+from moderato.cli.hours import Scale
 from moderato.times import rfc3339
 from sinks.policy.backtest import Backtest
 
@@ -48,29 +49,18 @@ def _cell(cell: Cell) -> str:
 
 def _hours(test: Backtest) -> str:
     """A line of bars for all verdicts, and one for each rule, on the same hours."""
-    first, last = min(test.hours), max(test.hours)
-    wide = -(-(last - first + 1) // _WIDEST)  # hours a bar
-    span = f"{wide} hours" if wide > 1 else "hour"
+    scale = Scale.of(test.hours, _WIDEST)
     lines = [
-        f"By the {span} from {rfc3339(first * 3600.0)} on, each line to its own scale:\n",
+        f"By the {scale.span} from {rfc3339(scale.first * 3600.0)} on, each line to its own scale:\n",
         "```",
     ]
     rows: list[tuple[str, Mapping[int, int]]] = [("all verdicts", test.hours)]
     rows += [(acts.rule.id, acts.hours) for acts in test.new.rules.values() if acts.hours]
     width = max(len(name) for name, _ in rows)
     for name, hours in rows:
-        counts = binned(hours, first, last, wide)
+        counts = scale.binned(hours)
         lines.append(f"{name:<{width}}  {_bars(counts)}  at most {max(counts):,}")
     return "\n".join([*lines, "```"]) + "\n"
-
-
-def binned(hours: Mapping[int, int], first: int, last: int, wide: int) -> list[int]:
-    """Counts of `wide` hours each, from the hour `first` to the hour `last`."""
-    counts = [0] * ((last - first) // wide + 1)
-    for hour, count in hours.items():
-        if first <= hour <= last:
-            counts[(hour - first) // wide] += count
-    return counts
 
 
 def _bars(counts: Sequence[int]) -> str:

@@ -59,6 +59,8 @@ def sections(test: Backtest, pairs: Mapping[Pair, int], read: Read) -> list[Sect
     made = [_head(test, read), _rules(test), _whom(test), _actions(test)]
     if test.old:
         made += [_changes(test), _examples(test)]
+    if test.new.limited:
+        made.append(_brakes(test))
     return [*made, _shadow(test), _people(test), _agreement(pairs), _matrix(pairs)]
 
 
@@ -84,7 +86,7 @@ def _policy(file: str, trial: Trial) -> str:
 
 def _rules(test: Backtest) -> Section:
     old = test.old.rules if test.old else {}
-    columns = ["rule", "mode", "verdicts", "actions", "users", "rooms", "too late", "precision"]
+    columns = ["rule", "mode", "verdicts", "actions", "users", "rooms", "too late", "braked", "precision"]
     if test.old:
         columns.insert(3, "before")
     rows = []
@@ -93,12 +95,13 @@ def _rules(test: Backtest) -> Section:
         rows.append(_rule(acts, None if test.old is None else before.verdicts if before else "no rule"))
     for acts in old.values():
         if acts.rule.id not in test.new.rules:
-            rows.append([f"{acts.rule.id} (baseline only)", acts.rule.mode, 0, acts.verdicts, *[""] * 5])
+            rows.append([f"{acts.rule.id} (baseline only)", acts.rule.mode, 0, acts.verdicts, *[""] * 6])
     note = (
         "Verdicts on which each rule acted, and its actions by type. Users and rooms are estimates above 4,096. Too "
-        "late: actions past their max_age when the verdict was made, which would not have been carried out. Precision: "
-        "of the machines' verdicts on which the rule acted and a person decided later, the share that the person "
-        "flagged too, with the number of them and the range that 19 in 20 such samples leave open."
+        "late: actions past their max_age when the verdict was made, which would not have been carried out. Braked: "
+        "actions that the policy's own brakes held; they are in no other column. Precision: of the machines' verdicts "
+        "on which the rule acted and a person decided later, the share that the person flagged too, with the number of "
+        "them and the range that 19 in 20 such samples leave open."
     )
     return Section("rules", "Rules", note, Table(columns, rows), "The policy has no rule.")
 
@@ -106,7 +109,7 @@ def _rules(test: Backtest) -> Section:
 def _rule(acts: Acts, before: Cell | None) -> list[Cell]:
     row: list[Cell] = [acts.rule.id, acts.rule.mode, acts.verdicts]
     row += [] if before is None else [before]
-    row += [_counts(acts.actions), len(acts.users), len(acts.rooms), acts.late]
+    row += [_counts(acts.actions), len(acts.users), len(acts.rooms), acts.late, acts.braked]
     if acts.verdicts and acts.by_people == acts.verdicts:
         return [*row, "people's own verdicts"]
     return [*row, precision(acts.people) if acts.verdicts else ""]
@@ -182,6 +185,16 @@ def _examples(test: Backtest) -> Section:
     return Section(
         "examples", "Examples", note, Table(columns, rows), "None was asked for, or there is none."
     )
+
+
+def _brakes(test: Backtest) -> Section:
+    rows = [(brake.at, brake.tenant, brake.rule, brake.reason) for brake in test.new.pulled]
+    note = (
+        "Brakes that the trip switches of the policy pulled. Nobody releases them here, so that they hold for the rest "
+        "of the verdicts; those that people pulled at the time are left out."
+    )
+    columns = ("at", "tenant", "rule", "reason")
+    return Section("brakes", "Brakes", note, Table(columns, rows), "No trip switch pulled one.")
 
 
 def _shadow(test: Backtest) -> Section:
@@ -336,6 +349,7 @@ def _trial_json(file: str, trial: Trial) -> dict[str, Any]:
             {"type": kind, "beside": beside, "count": count}
             for (kind, beside), count in sorted(trial.shadow.items())
         ],
+        "brakes": trial.pulled,
         "hours": _hours(trial.hours),
     }
 
@@ -349,6 +363,7 @@ def _rule_json(acts: Acts) -> dict[str, Any]:
         "by_people": acts.by_people,
         "actions": acts.actions,
         "late": acts.late,
+        "braked": acts.braked,
         "users": _subjects_json(acts.users),
         "rooms": _subjects_json(acts.rooms),
         "hours": _hours(acts.hours),

@@ -60,8 +60,8 @@ class _Playing:
         self.read = Read(place + tenant, str(job.rules), str(job.baseline) if job.baseline else None)
 
     def play(self, verdict: dict[str, Any]) -> None:
-        """One verdict. Raises Poison when no policy can judge it."""
-        require_texts(verdict, (*REQUIRED, "normalized_at"))
+        """One verdict that has what the policy stage demands. Raises Poison when no policy can judge it."""
+        require_texts(verdict, ("normalized_at",))
         if self._job.tenant is None or verdict["tenant"] == self._job.tenant:
             self.test.play(verdict)
         self._readable = True
@@ -130,7 +130,9 @@ async def of_kafka(job: Job, connection: Connection, since: float, until: float)
             async for batch in stretch.merged(ended):
                 for record in batch:
                     try:
-                        playing.play(opened(record, "verdict")[1])
+                        _, verdict = opened(record, "verdict")
+                        require_texts(verdict, REQUIRED)
+                        playing.play(verdict)
                     except Poison as fault:
                         playing.fault(f"partition {record.partition} offset {record.offset}", fault)
                 advance(len(batch))

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from moderato.errors import Poison
-from moderato.records import Action, Category, Decision, Judge
+from moderato.records import Action, Brake, Category, Decision, Judge
 from moderato.sources import Source
 from moderato.times import epoch, rfc3339
 from sinks.events import text_in
 from sinks.feedback.agreement import Agreement, Pair
 from sinks.feedback.pairing import Opinion, Pairing
 from sinks.feedback.seen import Seen
+from sinks.policy.brakes import Brakes
 from sinks.policy.playing import Player
 from sinks.policy.rules import Policy, Rule
 from sinks.policy.shadow import Beside, besides
@@ -28,6 +29,7 @@ IDS = 1_000_000
 HOURS = 2_000
 """Hours that are told apart: 83 days."""
 _MOST_TEXT = 160  # characters
+_MOST_PULLED = 100  # brakes that are told
 _WORDS = frozenset(map(str, (*Decision, *Judge, *Source, *Category)))
 """What is counted by name: a file may say anything."""
 
@@ -51,12 +53,14 @@ class People:
 @dataclass(slots=True)
 class Acts:
     """What one rule did. `verdicts`: on which it acted; `by_people`: those of them that are a person's own decision;
-    `late`: actions that were past their `max_age` when the verdict was made. `hours`: actions by hour since 1970."""
+    `late`: actions that were past their `max_age` when the verdict was made; `braked`: those that the policy's brakes
+    held, which are not among `actions`. `hours`: actions by hour since 1970."""
 
     rule: Rule
     verdicts: int = 0
     by_people: int = 0
     late: int = 0
+    braked: int = 0
     actions: Counter[str] = field(default_factory=Counter)
     users: Subjects = field(default_factory=Subjects)
     rooms: Subjects = field(default_factory=Subjects)
@@ -66,17 +70,38 @@ class Acts:
 
 @dataclass(slots=True)
 class Trial:
-    """One policy on trial. `hours`: its enforced actions by hour since 1970."""
+    """One policy on trial. `hours`: its enforced actions by hour since 1970; `pulled`: brakes that its trip switches
+    pulled, and that nobody released."""
 
     policy: Policy
     player: Player
     rules: dict[str, Acts]
+    brakes: Brakes
+    pulled: list[Brake] = field(default_factory=list)
     shadow: Counter[tuple[str, Beside]] = field(default_factory=Counter)
     hours: Counter[int] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, policy: Policy) -> "Trial":
-        return cls(policy, Player(policy), {rule.id: Acts(rule) for rule in policy.rules})
+        brakes = Brakes()
+        brakes.use(policy)
+        return cls(policy, Player(policy), {rule.id: Acts(rule) for rule in policy.rules}, brakes)
+
+    def play(self, verdict: dict[str, Any], at: str, known: float) -> list[Action]:
+        """What is demanded with a verdict that is made `at` a time, which is `known` in epoch seconds."""
+        self.brakes.see(verdict, known)
+        actions = self.player.play(verdict, at)
+        if not actions or not self.limited:
+            return actions
+        actions = self.brakes.applied(actions, known)
+        _, pulled = self.brakes.news(known)
+        self.pulled += pulled[: _MOST_PULLED - len(self.pulled)]
+        return actions
+
+    @property
+    def limited(self) -> bool:
+        """Whether the policy has brakes of its own."""
+        return bool(self.policy.limits.quotas or self.policy.limits.trips)
 
     def take(self, verdict: dict[str, Any], actions: Sequence[Action], hour: int) -> list[Acts]:
         """Counts the actions demanded with one verdict; the rules that acted."""
@@ -85,6 +110,9 @@ class Trial:
             if beside:
                 self.shadow[str(action.type), beside] += 1
             acts = acted[action.rule.id] = self.rules[action.rule.id]
+            if action.braked is not None:
+                acts.braked += 1
+                continue
             acts.actions[str(action.type)] += 1
             acts.late += action.expires_at is not None and action.expires_at < action.created_at
             _count(acts.hours, hour)
@@ -155,8 +183,8 @@ class Backtest:
         if not self._seen.first_time(verdict["tenant"], verdict["source"], verdict["id"]):
             self.repeated += 1
             return
-        new = self.new.player.play(verdict, at)
-        old = self.old.player.play(verdict, at) if self.old else []
+        new = self.new.play(verdict, at, known)
+        old = self.old.play(verdict, at, known) if self.old else []
         hour = int(known // 3600)
         self._tell(verdict, at, hour)
         marks: list[People] = []
@@ -232,7 +260,7 @@ def _demands(actions: Iterable[Action]) -> dict[_Demand, Action]:
     return {
         (str(action.type), action.target.kind, action.target.id): action
         for action in actions
-        if action.mode == "enforce"
+        if action.mode == "enforce" and action.braked is None
     }
 
 

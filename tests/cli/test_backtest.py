@@ -98,9 +98,9 @@ def test_the_report_says_what_each_rule_would_have_done(new: Path, old: Path, li
     head, insults, trial, gone = rows(ended.out, "Rules")
     assert head[:4] == ["rule", "mode", "verdicts", "before"]
     assert insults == [
-        *("insults", "enforce", "3", "no rule", "mute 3", "3", "2", "0", "50 % (1 of 2; 9 to 91 %)")
+        *("insults", "enforce", "3", "no rule", "mute 3", "3", "2", "0", "0", "50 % (1 of 2; 9 to 91 %)")
     ]
-    assert trial == ["trial", "shadow", "1", "no rule", "kick 1", "1", "1", "0", "no human verdicts"]
+    assert trial == ["trial", "shadow", "1", "no rule", "kick 1", "1", "1", "0", "0", "no human verdicts"]
     assert gone[:4] == ["sex (baseline only)", "enforce", "0", "1"]
     assert "insults       █▅  at most 2" in ended.lines
     assert rows(ended.out, "Against the baseline")[1:] == [
@@ -119,6 +119,15 @@ def test_the_report_says_what_each_rule_would_have_done(new: Path, old: Path, li
     assert r"\<script\>alert(1)\</script\>\|\`\*\[x\](y)\x1b\[31m" in ended.out.replace("\\\\", "\\")
     assert "<script" not in ended.out.replace("\\<", "")
     assert "\x1b" not in ended.out
+
+
+def test_brakes_that_would_have_been_pulled_are_told(new: Path, lines: Path) -> None:
+    new.write_text(NEW + "brakes: {quotas: [{at_most: 1, within: 1h, per: rule}]}\n")
+    ended = backtest("--rules", new, "--verdicts", lines)
+    assert rows(ended.out, "Rules")[1] == [
+        *("insults", "enforce", "3", "mute 2, review 1", "3", "2", "0", "1", "50 % (1 of 2; 9 to 91 %)")
+    ]
+    assert "No trip switch pulled one." in ended.out
 
 
 class Page(HTMLParser):
@@ -186,7 +195,7 @@ def test_one_tenant_can_be_picked_and_no_baseline_is_needed(new: Path, lines: Pa
     ended = backtest("--rules", new, "--verdicts", lines, "--tenant", "other")
     assert ended.code == 0
     assert rows(ended.out, "Rules")[1] == [
-        *("insults", "enforce", "1", "mute 1", "1", "1", "0", "no human verdicts")
+        *("insults", "enforce", "1", "mute 1", "1", "1", "0", "0", "no human verdicts")
     ]
     assert "Against the baseline" not in ended.out
     empty = backtest("--rules", new, "--verdicts", lines, "--tenant", "nobody")

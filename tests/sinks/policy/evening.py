@@ -61,6 +61,7 @@ def evening() -> tuple[bytes, ...]:
     return tuple(verdicts)
 
 
+@cache
 def done_by(policy: Path) -> Counter[tuple[str, str]]:
     """What a policy demands of the evening, by rule and type; a repetition has the same id and counts once."""
     player = Player(load(policy))

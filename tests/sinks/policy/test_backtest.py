@@ -156,6 +156,33 @@ def test_words_of_a_later_version_are_counted_together() -> None:
     assert test.new.rules["r"].verdicts == 9
 
 
+def test_the_brakes_of_a_policy_hold() -> None:
+    quota = {"at_most": 2, "within": "1h"}
+    trip = {"share": 0.5, "within": "1h", "at_least": 2, "rules": ["ads"]}
+    test = played(
+        Backtest(
+            policy(
+                rule("abuse", {"category": "abuse"}, "mute"),
+                rule("ads", {"category": "ad"}, "kick"),
+                brakes={"quotas": [quota | {"rules": ["abuse"]}], "trips": [trip]},
+            ),
+            policy(rule("abuse", {"category": "abuse"}, "mute"), rule("ads", {"category": "ad"}, "kick")),
+        ),
+        *(said(number, number, category="abuse") for number in range(5)),
+        *(said(10 + number, 10 + number, category="ad", room=f"r-{number}") for number in range(4)),
+    )
+    abuse, ads = test.new.rules["abuse"], test.new.rules["ads"]
+    # A person is asked to look at what is not done: once for each verdict.
+    assert (abuse.verdicts, abuse.actions, abuse.braked) == (5, {"mute": 2, "review": 3}, 3)
+    assert (ads.verdicts, ads.braked, ads.actions["review"]) == (4, 4 - ads.actions["kick"], ads.braked)
+    [brake] = test.new.pulled
+    assert (brake.tenant, brake.rule, brake.pulled) == ("acme", "ads", True)
+    assert test.old is not None
+    assert test.old.pulled == []
+    assert test.difference.actions["mute", "same"] == 2
+    assert test.difference.actions["mute", "gone"] == 3
+
+
 def test_vendors_that_listened_together_are_compared() -> None:
     test = played(
         Backtest(policy()), said(1), said(1, source="yidun_audio", decision="pass", severity="none")
