@@ -143,7 +143,7 @@ class Enforcer:
         """Remembers what others carried out of partitions that do not go on where they stood."""
         strange: set[int] = set()
         for record in records:
-            if self._expected.get(record.partition) != record.offset and record.offset:
+            if self._expected.get(record.partition) != record.offset:
                 strange.add(record.partition)
             self._expected[record.partition] = record.offset + 1
         while strange:
