@@ -16,7 +16,7 @@ _CATEGORIES = frozenset(map(str, Category))
 
 
 class Feedback:
-    """About 80 MB at most, with 50,000 flagged verdicts and as many minutes of rooms."""
+    """About 60 MiB at most, with 50,000 flagged verdicts and as many minutes of rooms."""
 
     def __init__(self) -> None:
         self._pairing = Pairing()
