@@ -92,7 +92,7 @@ async def trace(
     traced.outcomes.sort(key=lambda outcome: str(outcome.get("finished_at")))
     if verdict and action.get("counted"):
         subject = action["counted"]["subject"]
-        traced.strikes = await _strikes(connection, subject, verdict, service=service)
+        traced.strikes = await _strikes(connection, subject, verdict)
     if verdict:
         record = await _raw(connection, verdict["raw"], service=service)
         traced.raw = record and Raw.of(record)
@@ -127,18 +127,13 @@ def _object(value: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-async def _strikes(
-    connection: Connection, subject: str, verdict: dict[str, Any], *, service: bool
-) -> list[dict[str, Any]]:
+async def _strikes(connection: Connection, subject: str, verdict: dict[str, Any]) -> list[dict[str, Any]]:
     until = epoch(verdict["normalized_at"]) or 0.0
     since = (epoch(verdict["occurred_at"]) or 0.0) - _LONGEST_COUNT
     found: dict[str, dict[str, Any]] = {}
+    # As a service does: brokers that cannot look up times give all that they have.
     strikes = _objects(
-        connection,
-        topics.STRIKES,
-        since,
-        lambda record: record.key == subject.encode(),
-        service=service,
+        connection, topics.STRIKES, since, lambda record: record.key == subject.encode(), service=True
     )
     async for strike in strikes:
         if (epoch(str(strike.get("normalized_at"))) or 0.0) <= until + _LATENESS:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from moderato import topics
+from moderato import codec, topics
 from moderato.bus.embedded import EmbeddedBroker
 from moderato.bus.publisher import Message
 from moderato.sources import Source
@@ -17,10 +17,14 @@ from sinks.enforce.worker import Enforcer
 from sinks.policy.brakes import Brakes
 from sinks.policy.evaluate import Evaluator
 from sinks.policy.loading import BUILT_IN, load
+from sinks.policy.results import action_message
+from sinks.policy.windows import Windows
 from sinks.policy.worker import PolicyWorker
 from tests.cli.history_support import publish, raw, read
 from tests.cli.support import FIXTURES, moderato
 from tests.sinks.enforce.support import nothing
+from tests.sinks.policy.support import policy, rule
+from tests.sinks.support import NOW, verdict
 
 POLICY = Evaluator(load(BUILT_IN))
 BODY = (FIXTURES / "shumei_audio" / "built_v4_nested_reject_politics.json").read_bytes()
@@ -91,6 +95,26 @@ def test_an_action_that_was_demanded_twice_and_has_no_outcome_yet(broker: Embedd
     ended = moderato("why", action["id"], "--bootstrap", broker.bootstrap)
     assert "2 times, with the same id" in ended.out
     assert "4. outcome  none yet" in ended.out
+
+
+def test_a_counted_action_comes_with_what_was_counted(broker: EmbeddedBroker) -> None:
+    rules = policy(rule("thrice", {"decision": "block"}, "mute", count={"at_least": 3, "within": "10m"}))
+    evaluator = Evaluator(rules)
+    publish(broker.bootstrap, [raw(Source.SHUMEI_AUDIO, 1, BODY)])
+    place = {"topic": topics.raw(Source.SHUMEI_AUDIO), "partition": 0, "offset": 0, "id": "shumei_audio-1"}
+    windows, strikes, actions = Windows(10), [], []
+    for number in range(4):
+        data = verdict(id=f"v-{number}#0", raw=place)
+        actions += evaluator.count(data, "acme/u-42", windows, NOW)
+        headers = codec.encode(
+            "strike", id=data["id"], source=Source.SHUMEI_AUDIO, tenant="acme", key="acme/u-42", time=NOW
+        )
+        strikes.append(Message(topics.STRIKES, b"acme/u-42", orjson.dumps(data), headers))
+    publish(broker.bootstrap, [*strikes, action_message(actions[0], None)])
+    ended = moderato("why", actions[0].id, "--bootstrap", broker.bootstrap)
+    assert (ended.code, ended.err) == (0, "")
+    assert "counted: number 3 of acme/u-42" in ended.out
+    assert [f"v-{number}#0" in ended.out for number in range(4)] == [True, True, True, False]
 
 
 def test_an_action_that_is_not_there(broker: EmbeddedBroker) -> None:
