@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TESTS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo run test lint format bench faults sdk kafka-up kafka-down lock schemas dashboards chart chart-test clean
+.PHONY: help venv demo run test lint format bench faults sdk kafka-up kafka-down lock schemas dashboards chart chart-test k8s-test clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ chart: $(VENV)/.test ## write what the Helm chart takes from elsewhere
 
 chart-test: $(VENV)/.test ## lint, unit-test and render the chart with helm (built by Go when it is not there)
 	$(BIN)/python -m tests.helm
+
+k8s-test: $(VENV)/.test ## install, upgrade and uninstall the chart on a real API server (built by Go at first)
+	$(BIN)/python -m tests.kubernetes
 
 lock: $(VENV)/.test ## resolve requirements/*.in again (needs `uv`)
 	for f in build run tracing test dev sdk; do uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/$$f.in -o requirements/$$f.txt || exit 1; done
