@@ -76,7 +76,7 @@ chart-test: $(VENV)/.test ## lint, unit-test and render the chart with helm (bui
 	$(BIN)/python -m tests.helm
 
 lock: $(VENV)/.test ## resolve requirements/*.in again (needs `uv`)
-	for f in build run test dev sdk; do uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/$$f.in -o requirements/$$f.txt || exit 1; done
+	for f in build run tracing test dev sdk; do uv pip compile -q --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/$$f.in -o requirements/$$f.txt || exit 1; done
 
 clean: ## remove everything that can be made again
 	rm -rf $(VENV) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info

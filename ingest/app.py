@@ -20,7 +20,7 @@ from ingest.refusals import OF_NO_SOURCE, Refused
 from ingest.routes import PREFIX, Route, routes
 from ingest.store import Store, Stored
 from ingest.tally import Tally
-from moderato import codec
+from moderato import codec, tracing
 from moderato.errors import Retryable
 from moderato.settings import Settings
 from moderato.sources import Source
@@ -118,26 +118,32 @@ class CallbackApp:
         _verify(route, delivery)
         identified = identity(callback, delivery)
         key = f"{route.tenant}/{identified.task}"
-        return await self._store.put(
-            route.topic,
-            key.encode(),
-            data,
-            codec.encode(
-                "raw",
-                id=identified.id,
-                source=route.source,
-                tenant=route.tenant,
-                key=key,
-                time=self._clock.rfc3339(received),
-                session_id=capability.session_id if capability else None,
-                content_type=content_type
-                if content_type and content_type.isascii()
-                else callback.content_type,
-                room=capability.room if capability else None,
-                user=capability.user if capability else None,
-                traceparent=_traceparent(headers.get(_TRACEPARENT)),
-            ),
-        )
+        traceparent = _traceparent(headers.get(_TRACEPARENT))
+        traced = tracing.ACTIVE and tracing.ACTIVE.callback(route.source, traceparent, received)
+        try:
+            return await self._store.put(
+                route.topic,
+                key.encode(),
+                data,
+                codec.encode(
+                    "raw",
+                    id=identified.id,
+                    source=route.source,
+                    tenant=route.tenant,
+                    key=key,
+                    time=self._clock.rfc3339(received),
+                    session_id=capability.session_id if capability else None,
+                    content_type=content_type
+                    if content_type and content_type.isascii()
+                    else callback.content_type,
+                    room=capability.room if capability else None,
+                    user=capability.user if capability else None,
+                    traceparent=traced.traceparent if traced else traceparent,
+                ),
+            )
+        finally:
+            if traced:
+                traced.end()
 
     async def _rest_of(self, request: web.BaseRequest) -> bytes:
         length = request.content_length

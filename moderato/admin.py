@@ -19,6 +19,8 @@ class AdminServer:
 
     def __init__(self, settings: Admin, roles: "Sequence[Role]") -> None:
         self.ready = False
+        self.waiting: str | None = None
+        """What a role waits for before it can start."""
         self.port = settings.port
         self._settings = settings
         self._roles = roles
@@ -49,7 +51,7 @@ class AdminServer:
     async def _ready(self, request: web.Request) -> web.Response:
         """200 when all roles can work, with what else there is to say; 503 says which cannot and why."""
         if not self.ready:
-            return _answer({"process": "starting or stopping"})
+            return _answer({"process": self.waiting or "starting or stopping"})
         return _answer(
             {role.name: reason for role in self._roles if (reason := role.unready())},
             {role.name: note for role in self._roles if (note := role.note())},

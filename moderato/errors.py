@@ -17,5 +17,10 @@ class Fatal(ModeratoError):
     """The configuration or the installation is wrong: stop, and say which setting to change."""
 
 
-class Unreachable(Fatal):
+class Unserved(Fatal):
+    """Kafka does not serve us: it does not let us in, or lacks a topic. Somebody has to change something, there or
+    here."""
+
+
+class Unreachable(Unserved):
     """Nobody answers at the address: it may be wrong, or the other side away for now."""

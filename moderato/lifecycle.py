@@ -9,19 +9,21 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import structlog
 import uvloop
 
 from moderato.admin import AdminServer
+from moderato.errors import Unserved
 from moderato.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 _T = TypeVar("_T")
 
+_AWAIT = 5.0  # seconds between two tries to start while Kafka does not serve us
 STOP_BUDGET = 15.0  # seconds a role may take to end; the sum over roles stays below Kubernetes' usual grace
 
 
@@ -65,22 +67,69 @@ def until_signal() -> asyncio.Event:
     return ended
 
 
-async def serve(roles: Sequence[Role], settings: Settings, ended: asyncio.Event) -> None:
-    """Starts the roles in order, runs until `ended` is set, and stops them in the same order."""
-    async with running(roles, settings):
-        await ended.wait()
+Make: TypeAlias = Callable[[str], Role]
+"""A new role, by its name. Raises Fatal for what it finds wrong in the settings."""
+
+Start: TypeAlias = Callable[[AdminServer, Role], Awaitable[Role]]
+"""Starts a role, or another one in its place."""
+
+
+async def serve(names: Sequence[str], make: Make, settings: Settings, ended: asyncio.Event) -> None:
+    """Starts the roles in order, runs until `ended` is set, and stops them in the same order.
+
+    While Kafka does not serve us, a role waits for it: not ready, and saying why."""
+    with contextlib.suppress(_Ended):
+        async with running(
+            [make(name) for name in names], settings, lambda admin, role: _waited(admin, role, make, ended)
+        ):
+            await ended.wait()
+
+
+class _Ended(Exception):
+    """The end has come before everything had started."""
+
+
+async def _at_once(admin: AdminServer, role: Role) -> Role:
+    try:
+        await role.start()
+    except BaseException:
+        await _stop(role)
+        raise
+    return role
+
+
+async def _waited(admin: AdminServer, role: Role, make: Make, ended: asyncio.Event) -> Role:
+    said = None
+    while True:
+        try:
+            started = await _at_once(admin, role)
+        except Unserved as error:
+            admin.waiting = str(error)
+            if said != admin.waiting:
+                said = admin.waiting
+                log.error("kafka_awaited", role=role.name, error=said, wait=_AWAIT)
+        else:
+            admin.waiting = None
+            return started
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), _AWAIT)
+            raise _Ended
+        role = make(role.name)
 
 
 @contextlib.asynccontextmanager
-async def running(roles: Sequence[Role], settings: Settings) -> AsyncIterator[AdminServer]:
+async def running(
+    roles: Sequence[Role], settings: Settings, start: Start = _at_once
+) -> AsyncIterator[AdminServer]:
     """The roles at work, each started in order, and the admin server over them; they stop in the same order."""
-    admin = AdminServer(settings.admin, roles)
+    made = list(roles)
     started: list[Role] = []
+    admin = AdminServer(settings.admin, made)
     try:
         await admin.start()
-        for role in roles:
-            started.append(role)
-            await role.start()
+        for place, role in enumerate(roles):
+            made[place] = await start(admin, role)
+            started.append(made[place])
             log.info("role_started", role=role.name)
         admin.ready = True
         yield admin

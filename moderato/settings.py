@@ -248,6 +248,15 @@ class Api(_Section):
     tokens: dict[str, ApiToken] = Field(min_length=1)
 
 
+class Tracing(_Section):
+    """Traces to an OpenTelemetry collector (OTLP over HTTP); needs the extra `tracing`. `sample`: the share of
+    callbacks whose trace is kept, 0 to 1; `headers` go with every export."""
+
+    endpoint: BaseUrl
+    sample: float = Field(default=0.01, ge=0, le=1)
+    headers: dict[str, Secret] = {}
+
+
 class DeadLetters(_Section):
     """How much may go to the dead letters before a stage halts: so many records in a row, or more than this share of
     the last 10,000 (of 1,000 at least)."""
@@ -275,6 +284,7 @@ class Settings(BaseSettings):
     sessions: Sessions | None = None
     api: Api | None = None
     policy: Policy = Policy()
+    tracing: Tracing | None = None
     dead_letters: DeadLetters = DeadLetters()
     capability_keys: tuple[Secret, ...] = ()
     tenants: dict[str, Tenant] = {}

@@ -37,16 +37,24 @@ def generated() -> dict[Path, str]:
     return files
 
 
+_ROLES = {"counter": "policy"}
+"""The role of a stage, where it has another name."""
+
+
 def _facts() -> str:
     """What templates have to know of the code: budgets, groups, topics."""
     facts = {
         "roles": list(NAMES),
         "stopSeconds": round(lifecycle.STOP_BUDGET) + _SPARE,
-        # A stage that is part of another's role has no replicas of its own to scale.
+        # A stage that is part of another's role scales with it.
         "stages": {
-            name: {"group": group_of(name), "topics": list(read)}
-            for name, read in STAGES.items()
-            if name in NAMES
+            role: [
+                {"group": group_of(name), "topics": list(read)}
+                for name, read in STAGES.items()
+                if _ROLES.get(name, name) == role
+            ]
+            for role in NAMES
+            if role in STAGES
         },
         "topics": [
             {"name": each.name, "partitions": each.partitions, "config": each.config} for each in topics.ALL

@@ -93,7 +93,9 @@ class Driver:
         await self._change(lambda now, session: stop_asked(session, reason, now))
 
     async def _settle(self, do: Do, outcome: Outcome) -> None:
-        await self._change(lambda now, session: settled(session, self._rules, do, outcome, now))
+        await self._change(
+            lambda now, session: settled(session, self._rules, do, outcome, now, now - self.answered_at)
+        )
 
     async def _sleep(self, seconds: float) -> None:
         self._wake.clear()

@@ -28,6 +28,7 @@ from moderato.vendor import Refused, VendorError
 MOST_RESUBMITS = 5
 _SETTLED_AFTER = 600.0  # seconds of a task's life after which earlier deaths no longer count
 _BACKOFF = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)  # seconds; the last one repeats
+_BLIND = 3.0  # times the rhythm, without a word of a vendor whose queries fail, until nobody knows of a task
 _NOT_YET = 10.0  # seconds until a room that is not there yet is asked for again
 
 
@@ -163,8 +164,11 @@ def _patience_is_over(session: Session, rules: Rules, now: float) -> bool:
     )
 
 
-def settled(session: Session, rules: Rules, do: Do, outcome: Outcome, now: float) -> Session:
-    """The session after a step; the same object when nothing changed."""
+def settled(
+    session: Session, rules: Rules, do: Do, outcome: Outcome, now: float, silent: float = 0.0
+) -> Session:
+    """The session after a step; the same object when nothing changed. `silent`: for how many seconds the vendor has
+    said nothing of it, called back or asked."""
     if session.state.over and do is not Do.RETIRE:
         # It ended meanwhile; what was started all the same has to be stopped.
         if not isinstance(outcome, Started):
@@ -172,7 +176,7 @@ def settled(session: Session, rules: Rules, do: Do, outcome: Outcome, now: float
         task = VendorTask(outcome.task_id, session.task.values if session.task else {}, None)
         return replace(session, state=SessionState.STOPPING, task=task, updated_at=_text(now))
     if isinstance(outcome, VendorError):
-        after = _failed(session, rules, do, outcome, now)
+        after = _failed(session, rules, do, outcome, now, silent)
     else:
         after = _done(session, rules, do, outcome, now)
     return after if after is session else replace(after, updated_at=_text(now))
@@ -257,14 +261,16 @@ def _queried(session: Session, rules: Rules, status: Status, now: float) -> Sess
     return replace(session, watched=True, fault=None, tries=0)
 
 
-def _failed(session: Session, rules: Rules, do: Do, error: VendorError, now: float) -> Session:
+def _failed(session: Session, rules: Rules, do: Do, error: VendorError, now: float, silent: float) -> Session:
     fault = SessionFault(error.code, error.message, _text(now))
     if do in (Do.QUERY, Do.ASK):
         if do is Do.ASK and isinstance(error, Refused) and session.state is SessionState.ACTIVE:
             return died(session, rules, error.code, error.message, now)
         # Nobody knows. One that was silent besides counts as unwatched. Written down once, not every two minutes.
-        same = session.fault is not None and session.fault.code == error.code
-        return session if same else replace(session, fault=fault, watched=session.watched and do is Do.QUERY)
+        watched = do is Do.QUERY and silent < _BLIND * (rules.rhythm or 0.0)
+        if session.fault is not None and session.fault.code == error.code and session.watched == watched:
+            return session
+        return replace(session, fault=fault, watched=watched)
     later = replace(
         session, fault=fault, tries=session.tries + 1, retry_at=_text(now + backoff(session.tries))
     )

@@ -22,7 +22,7 @@ from moderato.bus.bounded import bounded
 from moderato.bus.connection import Connection
 from moderato.bus.refusal import lacking, unreachable
 from moderato.codec import Headers
-from moderato.errors import Fatal, Poison, Retryable
+from moderato.errors import Poison, Retryable, Unserved
 
 log = structlog.get_logger(__name__)
 
@@ -100,7 +100,7 @@ class Publisher:
                     self._partitions[topic] = len(await producer.partitions_for(topic))
         except UnknownTopicOrPartitionError as error:
             await producer.stop()
-            raise Fatal(
+            raise Unserved(
                 f"{topic}: no such topic at {self._connection.bootstrap}; it is made by: moderato topics create"
             ) from error
         except (TimeoutError, KafkaError, OSError) as error:

@@ -20,7 +20,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.metadata import MetadataRequest
 
 from moderato.bus.connection import Connection
-from moderato.errors import Fatal, Unreachable
+from moderato.errors import Unreachable, Unserved
 from moderato.settings import Kafka
 
 _DROPS = "takes connections and drops ours"
@@ -40,13 +40,13 @@ async def answers(connection: Connection) -> bool:
     return "" in await _outcomes(connection)
 
 
-async def unreachable(connection: Connection, error: Exception) -> Fatal:
+async def unreachable(connection: Connection, error: Exception) -> Unserved:
     """The error of a client that did not start."""
     if text := lacking(connection, error):
-        return Fatal(text)
+        return Unserved(text)
     if text := await refusal(connection):
         # A network that resets connections for a while looks the same as the wrong listener: waiting may mend it.
-        return Unreachable(text) if _DROPS in text else Fatal(text)
+        return Unreachable(text) if _DROPS in text else Unserved(text)
     if isinstance(error, KafkaConnectionError):
         return Unreachable(f"kafka.bootstrap {connection.bootstrap}: no broker can be reached there")
     return Unreachable(f"kafka.bootstrap {connection.bootstrap}: {str(error) or 'no answer'}")
@@ -115,7 +115,8 @@ def _reason(address: str, error: Exception, settings: Kafka) -> str | None:
             return f"{user(settings)} is not let in with this password by {address}: {error.args[0]}"
         case KafkaConnectionError() | ConnectionResetError():
             return (
-                f"kafka.tls, kafka.sasl: {address} {_DROPS}: its listener may not speak {_protocol(settings)}"
+                f"kafka.tls, kafka.sasl: {address} {_DROPS}: its listener may not speak {_protocol(settings)}, or "
+                "something on the way resets them"
             )
     return None
 

@@ -16,6 +16,7 @@ import asyncio
 import collections
 import contextlib
 import socket
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -30,7 +31,7 @@ from aiokafka.errors import (
     kafka_errors,
 )
 
-from moderato import metrics
+from moderato import metrics, tracing
 from moderato.bus.bounded import bounded
 from moderato.bus.connection import Connection
 from moderato.bus.limits import DeadLetterLimit
@@ -377,7 +378,10 @@ class Stage:
         positions = {partition: batch[-1].offset + 1 for partition, batch in fetched.items()}
         epoch = self._epoch
         self._progress.due(True)
+        began = time.time() if tracing.ACTIVE else 0.0
         results = await self._handle(records)
+        if tracing.ACTIVE:
+            tracing.ACTIVE.processed(self.name, group_of(self.name), records, began, time.time())
         if reason := self._limit.exceeded(len(records), results.dead_lettered):
             # This batch is neither written nor committed; what was begun before it still is.
             last = last_reason(results.messages)

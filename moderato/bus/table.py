@@ -19,7 +19,7 @@ from moderato.bus.connection import Connection
 from moderato.bus.history import offsets_at
 from moderato.bus.record import Record
 from moderato.bus.refusal import unreachable
-from moderato.errors import Fatal
+from moderato.errors import Fatal, Unserved
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +61,7 @@ class Table:
                 for topic in self.topics:
                     found = consumer.partitions_for_topic(topic)
                     if not found:
-                        raise Fatal(
+                        raise Unserved(
                             f"{topic}: no such topic at {self._connection.bootstrap}; "
                             "it is made by: moderato topics create"
                         )

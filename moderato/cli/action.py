@@ -1,10 +1,11 @@
-"""`moderato action create|show|undo`: what people demand, through the API."""
+"""`moderato action create|show|undo|retry`: what people demand, through the API, and what failed once more."""
 
 from typing import Annotated, Any, Literal
 
 import typer
 
 from moderato.cli.api_options import URL, Api, Json, Token, TokenFile, client_of
+from moderato.cli.options import Bootstrap, Config, Since, Until, config_of
 from moderato.sources import Source
 
 app = typer.Typer(help="Demand an action, show one, take one back, through the API.", no_args_is_help=True)
@@ -81,6 +82,31 @@ def undo(
     path = f"{_path(action_id)}/undo"
     _print(client_of(api, token, token_file).call("POST", path, query={"within": within}), as_json=as_json)
     return 0
+
+
+@app.command("retry")
+def retry(
+    context: typer.Context,
+    since: Since,
+    until: Until = float("inf"),
+    tenant: Annotated[str | None, typer.Option(help="Of this tenant only.", show_default=False)] = None,
+    executor: Annotated[str | None, typer.Option(help="Of this executor only.", show_default=False)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; publish nothing.")] = False,
+    bootstrap: Bootstrap = None,
+    config: Config = None,
+) -> int:
+    """Demand once more what failed in a time and has not expired, when who did not answer is there again.
+
+    It reads and writes the topics themselves. Exit code 1 when some of the actions are not there any more."""
+    from moderato.cli.action_retry import retry as retry_all
+    from moderato.cli.brokers import connection_of
+    from moderato.lifecycle import run
+    from moderato.settings import load
+
+    connection = connection_of(load(config_of(context, config)), bootstrap)
+    return run(
+        retry_all(connection, since=since, until=until, tenant=tenant, executor=executor, dry_run=dry_run)
+    )
 
 
 def _path(action_id: str) -> str:

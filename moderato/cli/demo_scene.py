@@ -208,7 +208,7 @@ async def scene(options: Options) -> AsyncIterator[Scene]:
         settings = _settings(targets, endpoint, rooms, options.port or _free_port())
         connection = broker.connection(settings.kafka)
         before = ledger.Counts.of(REGISTRY.collect())
-        made = roles.make(roles.NAMES, settings, connection)
+        made = [roles.make(name, settings, connection) for name in roles.NAMES]
         admin = await stack.enter_async_context(lifecycle.running(made, settings))
         watcher = await stack.enter_async_context(Watcher(connection, _PARTITIONS))
         [receiver] = [role for role in made if isinstance(role, Receiver)]

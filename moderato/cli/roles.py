@@ -1,7 +1,7 @@
 """The role table: the one place where the kernel names the packages that stand on it."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from moderato.bus.connection import Connection
 from moderato.errors import Fatal
@@ -12,8 +12,8 @@ from moderato.settings import Settings
 NAMES = ("receiver", "controller", "normalizer", "policy", "enforcer")
 
 
-def make(names: Sequence[str], settings: Settings, connection: Connection) -> list[Role]:
-    """The roles of one process. Raises Fatal for what a role finds wrong in the settings."""
+def make(name: str, settings: Settings, connection: Connection) -> Role:
+    """A role of this process. Raises Fatal for what it finds wrong in the settings."""
     # Imported here, so that `moderato --help` stays quick.
     from ingest.receiver import Receiver
     from ingest.sessions.role import role as controller
@@ -31,7 +31,7 @@ def make(names: Sequence[str], settings: Settings, connection: Connection) -> li
         "policy": policy,
         "enforcer": enforcer,
     }
-    return [makers[name](settings, connection) for name in NAMES if name in names]
+    return makers[name](settings, connection)
 
 
 def faults(names: Iterable[str], settings: Settings) -> list[str]:

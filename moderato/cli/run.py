@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -25,7 +26,7 @@ def run(
 
     `run all` without kafka.bootstrap brings an embedded broker of its own, for trying out: what it holds is gone when
     the process ends."""
-    from moderato import logs
+    from moderato import logs, tracing
     from moderato.cli import roles
     from moderato.errors import Fatal
     from moderato.lifecycle import run as run_loop
@@ -41,7 +42,11 @@ def run(
     if faults:
         raise Fatal("\n".join(faults + _first_steps(settings, names)))
     logs.configure(settings.log)
-    return run_loop(_run(names, settings))
+    tracing.start(settings)
+    try:
+        return run_loop(_run(names, settings))
+    finally:
+        tracing.stop()
 
 
 def _cluster_faults(settings: "Settings", role: Name) -> list[str]:
@@ -84,7 +89,7 @@ async def _run(names: Sequence[str], settings: "Settings") -> int:
 
     ended = until_signal()
     with _cluster(settings) as connection:
-        await serve(roles.make(names, settings, connection), settings, ended)
+        await serve(names, partial(roles.make, settings=settings, connection=connection), settings, ended)
     return 0
 
 

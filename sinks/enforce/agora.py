@@ -171,7 +171,10 @@ class Agora:
         except VendorError as error:
             if not error.unknown_outcome or not tries.left():
                 raise
-            id = await self._look(tries, rule, began) or await self._create(tries, rule, again=True)
+            found = await self._look(tries, rule, began)
+            if found is None and not tries.left():
+                raise
+            id = found or await self._create(tries, rule, again=True)
         if rule.wanted > _LONGEST:
             return f"rule {id}: {_LONGEST} s, the longest that Agora takes, not {rule.wanted:g} s"
         return f"rule {id}" if rule.seconds else "once"

@@ -14,6 +14,7 @@ from typing import cast
 
 import orjson
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from moderato import metrics, topics
 from moderato.bus.connection import Connection
@@ -27,6 +28,7 @@ from moderato.records import ActionType, Outcome, OutcomeState
 from moderato.settings import Settings
 from moderato.sources import Source
 from moderato.times import epoch, rfc3339
+from moderato.tracing import trace_id
 from sinks.enforce import sessions
 from sinks.enforce.executor import Result
 from sinks.enforce.orders import Order, read_order
@@ -143,7 +145,7 @@ class Enforcer:
         """Remembers what others carried out of partitions that do not go on where they stood."""
         strange: set[int] = set()
         for record in records:
-            if self._expected.get(record.partition) != record.offset and record.offset:
+            if self._expected.get(record.partition) != record.offset:
                 strange.add(record.partition)
             self._expected[record.partition] = record.offset + 1
         while strange:
@@ -201,8 +203,10 @@ class Enforcer:
             detail = f"not tried: the actions before it took {_BATCH_BUDGET:.0f} s"
             return Result(OutcomeState.FAILED, 0, detail)
         try:
-            async with asyncio.timeout_at(until + _GRACE):
-                return await executor.carry_out(order, until)
+            # The trace that an operator has in hand leads to what its executors say.
+            with bound_contextvars(trace_id=trace_id(order.traceparent)):
+                async with asyncio.timeout_at(until + _GRACE):
+                    return await executor.carry_out(order, until)
         except TimeoutError:
             return Result(OutcomeState.FAILED, 1, f"no result within {until + _GRACE - now:.0f} s")
         except Exception as error:

@@ -81,7 +81,7 @@ class Yunxin:
             try:
                 await self._call(tries, operation, method, by_name)
             except Refused as error:
-                if error.code not in _NO_ROOM or not (room.isascii() and room.isdigit()):
+                if error.code not in _NO_ROOM or not (room.isascii() and room.isdigit()) or not tries.left():
                     raise
                 await self._call(tries, operation, method, by_number)
         except Refused as error:

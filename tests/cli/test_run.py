@@ -16,7 +16,7 @@ from confluent_kafka import Producer
 
 from moderato.cli import roles
 from moderato.cli.run import Name
-from moderato.lifecycle import Role
+from moderato.lifecycle import Make
 from moderato.settings import Settings, load
 from tests.cli.support import moderato
 
@@ -101,7 +101,10 @@ class Served:
         self.names: list[str] = []
         self.topics = 0
 
-    async def __call__(self, found: Sequence[Role], settings: Settings, ended: asyncio.Event) -> None:
+    async def __call__(
+        self, names: Sequence[str], make: Make, settings: Settings, ended: asyncio.Event
+    ) -> None:
+        found = [make(name) for name in names]
         self.names = [role.name for role in found]
         connection: Any = found[0]._publisher._connection  # type: ignore[attr-defined]
         self.bootstrap = connection.bootstrap

@@ -79,7 +79,7 @@ async def test_callbacks_of_all_sources_become_events_that_others_can_read(
 ) -> None:
     targets = example_targets(token=TOKEN)
     settings = settings_for(targets, endpoint)
-    made = roles.make(roles.NAMES, settings, connection)
+    made = [roles.make(name, settings, connection) for name in roles.NAMES]
     async with running(made, settings):
         base = f"http://127.0.0.1:{made[0].port}"  # type: ignore[attr-defined]
         simulation = Simulation(base, targets, rooms=8, rate=120, seed=278)
@@ -116,7 +116,7 @@ async def test_a_broken_body_that_is_authentic_ends_as_a_verdict_for_a_person_an
 ) -> None:
     targets = tuple(target for target in example_targets(token=TOKEN) if target.source is Source.SHUMEI_AUDIO)
     settings = settings_for(targets, endpoint)
-    made = roles.make(roles.NAMES, settings, connection)
+    made = [roles.make(name, settings, connection) for name in roles.NAMES]
     bodies = [b'{"code": 1100, "reque', b"[" * 100_000 + b"]" * 100_000, b"\xff\xfe\xfd", b"[]"]
     async with running(made, settings), aiohttp.ClientSession() as session:
         url = f"http://127.0.0.1:{made[0].port}/v1/callbacks/shumei_audio/default/{TOKEN}"  # type: ignore[attr-defined]

@@ -60,7 +60,7 @@ async def test_files_that_are_notified_and_queried(server: ControlServer) -> Non
         },
         tenants={"acme": acme},
     )
-    made = roles.make(("receiver", "controller", "normalizer"), settings, connection)
+    made = [roles.make(name, settings, connection) for name in ("receiver", "controller", "normalizer")]
     async with running(made, settings):
         body = {"source": "iflytek_audio", "parameters": GIVEN[Source.IFLYTEK_AUDIO]}
         url = f"http://127.0.0.1:{made[1].api_port}/v1/sessions?wait=30s"  # type: ignore[attr-defined]

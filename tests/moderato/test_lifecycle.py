@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from moderato import lifecycle
 from moderato.admin import AdminServer
-from moderato.errors import Fatal
+from moderato.errors import Fatal, Unserved
 from moderato.settings import Admin, Settings
 
 
@@ -40,6 +40,12 @@ class Part:
         self.story.append(f"stop {self.name}")
 
 
+def parts(*made: Part) -> tuple[list[str], lifecycle.Make]:
+    """Their names, and what gives one by its name."""
+    by_name: dict[str, lifecycle.Role] = {part.name: part for part in made}
+    return list(by_name), by_name.__getitem__
+
+
 SETTINGS = Settings(admin={"host": "127.0.0.1", "port": 0})
 
 
@@ -58,7 +64,7 @@ async def test_roles_start_and_stop_in_the_order_of_the_pipeline() -> None:
     story: list[str] = []
     ended = asyncio.Event()
     ended.set()
-    await lifecycle.serve([Part("one", story), Part("two", story)], SETTINGS, ended)
+    await lifecycle.serve(*parts(Part("one", story), Part("two", story)), SETTINGS, ended)
     assert story == ["start one", "start two", "stop one", "stop two"]
 
 
@@ -70,8 +76,8 @@ async def test_what_has_started_is_stopped_when_another_cannot_start() -> None:
             raise Fatal("no")
 
     with pytest.raises(Fatal, match="no"):
-        await lifecycle.serve([Part("one", story), Failing("two", story)], SETTINGS, asyncio.Event())
-    assert story == ["start one", "stop one", "stop two"]
+        await lifecycle.serve(*parts(Part("one", story), Failing("two", story)), SETTINGS, asyncio.Event())
+    assert story == ["start one", "stop two", "stop one"]
 
 
 async def test_a_role_that_fails_or_hangs_at_its_end_does_not_keep_the_others(
@@ -91,11 +97,65 @@ async def test_a_role_that_fails_or_hangs_at_its_end_does_not_keep_the_others(
     ended = asyncio.Event()
     ended.set()
     with capture_logs() as logs:
-        await lifecycle.serve([Hanging("a", story), Failing("b", story), Part("c", story)], SETTINGS, ended)
+        await lifecycle.serve(
+            *parts(Hanging("a", story), Failing("b", story), Part("c", story)), SETTINGS, ended
+        )
     assert story[-1] == "stop c"
     events = [entry["event"] for entry in logs]
     assert "role_stop_timed_out" in events
     assert "role_stop_failed" in events
+
+
+async def test_a_role_waits_until_kafka_serves_us_and_says_why(
+    client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "_AWAIT", 0.01)
+    story: list[str] = []
+    refusals = ["no broker", "no broker", "no such topic"]
+    admins: list[AdminServer] = []
+    answers: list[Any] = []
+
+    class Noted(AdminServer):
+        async def start(self) -> None:
+            await super().start()
+            admins.append(self)
+
+    class Waiting(Part):
+        async def start(self) -> None:
+            if admins[0].waiting:
+                answers.append(await answer(client, admins[0].port, "/readyz"))
+                assert (await answer(client, admins[0].port, "/livez"))[0] == 200
+            if refusals:
+                raise Unserved(refusals.pop(0))
+            story.append("start two")
+            ended.set()
+
+    monkeypatch.setattr(lifecycle, "AdminServer", Noted)
+    ended = asyncio.Event()
+    with capture_logs() as logs:
+        await lifecycle.serve(*parts(Part("one", story), Waiting("two", story)), SETTINGS, ended)
+    assert story == ["start one", *["stop two"] * 3, "start two", "stop one", "stop two"]
+    said = [entry["error"] for entry in logs if entry["event"] == "kafka_awaited"]
+    assert said == ["no broker", "no such topic"]
+    assert [(status, body["reasons"]["process"]) for status, body in answers] == [
+        (503, "no broker"),
+        (503, "no broker"),
+        (503, "no such topic"),
+    ]
+
+
+async def test_a_role_that_waits_ends_when_it_is_told_to() -> None:
+    story: list[str] = []
+    ended = asyncio.Event()
+
+    class Waiting(Part):
+        async def start(self) -> None:
+            ended.set()
+            raise Unserved("no broker")
+
+    async with asyncio.timeout(5):
+        await lifecycle.serve(*parts(Part("one", story), Waiting("two", story)), SETTINGS, ended)
+    assert story == ["start one", "stop two", "stop one"]
 
 
 async def test_a_signal_ends_the_process_in_order() -> None:

@@ -244,6 +244,21 @@ def test_a_vendor_that_cannot_be_asked_says_so_once() -> None:
     assert well.fault is None
 
 
+def test_one_that_cannot_be_queried_for_long_and_says_nothing_is_unwatched_until_it_is_heard() -> None:
+    assert ASKED.rhythm is not None
+    blind = 3 * ASKED.rhythm
+    kept = settled(active(), ASKED, Do.QUERY, away("query"), T + 120, 120.0)
+    kept = settled(kept, ASKED, Do.QUERY, away("query"), T + blind - 1, blind - 1)
+    assert kept.watched
+    kept = settled(kept, ASKED, Do.QUERY, away("query"), T + blind, blind)
+    assert not kept.watched
+    assert kept.state is SessionState.ACTIVE
+    assert settled(kept, ASKED, Do.QUERY, away("query"), T + 2 * blind, 2 * blind) is kept
+    # A callback has come meanwhile, though the queries still fail.
+    assert settled(kept, ASKED, Do.QUERY, away("query"), T + 2 * blind, 5.0).watched
+    assert settled(kept, ASKED, Do.QUERY, Status(TaskState.RUNNING), T + 2 * blind, 0.0).watched
+
+
 def test_one_that_is_silent_and_cannot_be_asked_is_unwatched() -> None:
     kept = settled(active(HEARD), HEARD, Do.ASK, away(), T + 600)
     assert not kept.watched

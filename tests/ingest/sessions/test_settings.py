@@ -1,5 +1,7 @@
 """What keeps sessions from being started is told at the start, all of it."""
 
+from typing import Any
+
 from ingest.sessions.controller import check_settings
 from moderato.settings import Settings
 
@@ -19,7 +21,9 @@ def test_every_fault_is_named() -> None:
     ]
 
 
-def test_an_api_needs_sessions_behind_it() -> None:
-    api = {"tokens": {"one": {"token": "t" * 32, "scopes": ["sessions:read"]}}}
-    assert check_settings(Settings(api=api)) == ["api: sessions.callback_base_url is needed as well"]
+def test_an_api_may_stand_alone_and_its_tenants_are_looked_at() -> None:
+    api: dict[str, Any] = {"tokens": {"one": {"token": "t" * 32, "scopes": ["actions:read"]}}}
+    assert check_settings(Settings(api=api)) == []
+    api["tokens"]["one"]["tenants"] = ["nobody"]
+    assert check_settings(Settings(api=api)) == ["api.tokens.one.tenants: 'nobody' is no tenant"]
     assert check_settings(Settings()) == []
