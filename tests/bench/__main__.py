@@ -1,7 +1,9 @@
-"""`make bench`: what one core receives and normalizes, on the embedded broker and on `KAFKA_BOOTSTRAP` when it is set.
+"""`make bench`: what one core receives, normalizes and judges, on the embedded broker and on `KAFKA_BOOTSTRAP` if set.
 
 R: HTTP callback -> acknowledged in Kafka with acks=all, one request at a time on each of 64 connections.
 N: raw -> verdict -> acknowledged -> committed, from a backlog.
+P: verdict -> actions and strikes -> acknowledged -> committed, from a backlog: 100 rules, 90 % of the verdicts pass;
+the counting of the strikes goes on in the same process.
 
 The measured process has a core of its own; load and broker share another. Rates move with whatever else the machine
 does; CPU seconds per 100,000 (user and system time of the measured process) are the figure that survives.
@@ -9,11 +11,14 @@ does; CPU seconds per 100,000 (user and system time of the measured process) are
 
 import argparse
 import asyncio
+import itertools
 import os
+import random
 import secrets
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +32,12 @@ from moderato import topics
 from moderato.bus.connection import Connection
 from moderato.bus.embedded import EmbeddedBroker
 from moderato.bus.publisher import Message, Publisher
+from moderato.bus.stage import group_of
 from moderato.codec import encode
 from moderato.settings import Kafka
 from moderato.sources import Source
 from moderato.times import now
-from normalize.worker import NAME as NORMALIZER
-from tests.bench import load
+from tests.bench import load, policy
 from tests.bench.bodies import bodies
 from tests.bench.process import LOAD_CORE, Process, running
 from tests.ports import free_ports
@@ -66,7 +71,7 @@ def main() -> None:
     given = os.environ.get("KAFKA_BOOTSTRAP")
     figures: list[Figure] = []
     for _ in range(options.rounds):
-        for job in (receive, normalize):
+        for job in (receive, normalize, judge):
             with tempfile.TemporaryDirectory(prefix="moderato-bench-") as folder:
                 # A broker for each: it keeps little, and what R leaves behind is no part of N's backlog.
                 embedded = EmbeddedBroker(_PARTITIONS)
@@ -107,40 +112,59 @@ def receive(broker: str, bootstrap: str, folder: Path, options: argparse.Namespa
 
 def normalize(broker: str, bootstrap: str, folder: Path, options: argparse.Namespace) -> Figure:
     """N."""
+    names = [topics.raw(source) for source in Source]
+    return worked_off("N normalize", "normalizer", names, raw_records, broker, bootstrap, folder, options)
+
+
+def judge(broker: str, bootstrap: str, folder: Path, options: argparse.Namespace) -> Figure:
+    """P."""
+    return worked_off("P policy", "policy", [topics.VERDICTS], verdicts, broker, bootstrap, folder, options)
+
+
+def worked_off(
+    job: str,
+    role: str,
+    names: list[str],
+    backlog: Callable[[int], Iterator[Message]],
+    broker: str,
+    bootstrap: str,
+    folder: Path,
+    options: argparse.Namespace,
+) -> Figure:
+    """A stage that works off a backlog, from its tenth part on."""
     records: int = options.records
-    asyncio.run(pass_over_the_past(bootstrap))
-    asyncio.run(fill(bootstrap, records))
+    asyncio.run(pass_over_the_past(bootstrap, role, names))
+    asyncio.run(fill(bootstrap, backlog(records)))
     [admin] = free_ports(1)
     config = written(folder, bootstrap, secrets.token_urlsafe(24), free_ports(1)[0], admin)
-    with running("normalizer", config, admin) as process:
-        done = "moderato_stage_consumed_total"
-        first = wait_for(process, done, records // 10)
+    with running(role, config, admin) as process:
+        first = wait_for(process, role, records // 10)
         started, cpu = time.perf_counter(), process.cpu_seconds()
-        last = wait_for(process, done, records)
+        last = wait_for(process, role, records)
         seconds, cpu = time.perf_counter() - started, process.cpu_seconds() - cpu
         count = last - first
-        return Figure("N normalize", broker, count / seconds, cpu / count * 100_000, process.rss_mib())
+        return Figure(job, broker, count / seconds, cpu / count * 100_000, process.rss_mib())
 
 
-def wait_for(process: Process, metric: str, count: float) -> float:
-    """Polls /metrics until `metric` has reached `count`; its value then."""
+def wait_for(process: Process, stage: str, count: float) -> float:
+    """Polls /metrics until the stage has consumed so many; how many it has then."""
+    metric = "moderato_stage_consumed_total"
     limit = time.monotonic() + 120
-    while (value := process.metric(metric)) < count:
+    while (value := process.metric(metric, f'stage="{stage}"')) < count:
         if time.monotonic() > limit:
-            raise SystemExit(f"{metric} stands at {value:.0f} of {count:.0f} after 120 s")
+            raise SystemExit(f"{metric} of {stage} stands at {value:.0f} of {count:.0f} after 120 s")
         time.sleep(0.05)
     return value
 
 
-async def pass_over_the_past(bootstrap: str) -> None:
-    """Moves the normalizer's group to the end of the raw topics: a given cluster has records of earlier runs."""
-    names = [topics.raw(source) for source in Source]
+async def pass_over_the_past(bootstrap: str, stage: str, names: list[str]) -> None:
+    """Moves a stage's group to the end of its topics: a given cluster has records of earlier runs."""
     consumer = AIOKafkaConsumer(*names, bootstrap_servers=bootstrap, enable_auto_commit=False)
     await consumer.start()
     ends = await consumer.end_offsets(list(consumer.assignment()))
     await consumer.stop()
     committer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, group_id=f"moderato.{NORMALIZER}", enable_auto_commit=False
+        bootstrap_servers=bootstrap, group_id=group_of(stage), enable_auto_commit=False
     )
     await committer.start()
     committer.assign(list(ends))
@@ -148,35 +172,46 @@ async def pass_over_the_past(bootstrap: str) -> None:
     await committer.stop()
 
 
-async def fill(bootstrap: str, count: int) -> None:
-    """Writes a backlog of raw records, as a receiver writes them."""
+async def fill(bootstrap: str, backlog: Iterator[Message]) -> None:
+    """Writes a backlog."""
     publisher = Publisher(Connection(bootstrap, Kafka()), deadline=30)
-    topic = topics.raw(Source.SHUMEI_AUDIO)
-    await publisher.start([topic])
-    made = bodies()
-    at = now()
-    for start in range(0, count, 2_000):
-        batch = []
-        for number in range(start, min(count, start + 2_000)):
-            body = made[number % len(made)]
-            task = orjson.loads(body)["requestId"].partition("_")[0]
-            headers = encode(
-                "raw",
-                id=f"{task}_{number}:0",
-                source=Source.SHUMEI_AUDIO,
-                tenant="default",
-                key=f"default/{task}",
-                time=at,
-                content_type="application/json",
-            )
-            batch.append(Message(topic, f"default/{task}".encode(), body, headers))
+    await publisher.start([topics.raw(Source.SHUMEI_AUDIO), topics.VERDICTS])
+    while batch := list(itertools.islice(backlog, 2_000)):
         await publisher.publish_all(batch)
     await publisher.stop()
+
+
+def raw_records(count: int) -> Iterator[Message]:
+    """As a receiver writes them."""
+    made, at = bodies(), now()
+    for number in range(count):
+        body = made[number % len(made)]
+        task = orjson.loads(body)["requestId"].partition("_")[0]
+        headers = encode(
+            "raw",
+            id=f"{task}_{number}:0",
+            source=Source.SHUMEI_AUDIO,
+            tenant="default",
+            key=f"default/{task}",
+            time=at,
+            content_type="application/json",
+        )
+        yield Message(topics.raw(Source.SHUMEI_AUDIO), f"default/{task}".encode(), body, headers)
+
+
+def verdicts(count: int) -> Iterator[Message]:
+    """Of a large installation, 90 % of them passes."""
+    chance = random.Random(1)
+    for number in range(count):
+        record = policy.record(number, chance, 0.9)
+        yield Message(topics.VERDICTS, record.key or b"", record.value, list(record.headers))
 
 
 def written(folder: Path, bootstrap: str, token: str, port: int, admin: int) -> Path:
     """A configuration file (JSON is YAML)."""
     path = folder / "bench.yaml"
+    (folder / "moderators.txt").write_text("".join(f"u-{number}\n" for number in range(0, 1_000_000, 10)))
+    (folder / "policy.yaml").write_bytes(orjson.dumps({"rules": [policy.rule(each) for each in range(100)]}))
     path.write_bytes(
         orjson.dumps(
             {
@@ -184,6 +219,7 @@ def written(folder: Path, bootstrap: str, token: str, port: int, admin: int) -> 
                 "http": {"host": "127.0.0.1", "port": port},
                 "admin": {"host": "127.0.0.1", "port": admin},
                 "log": {"level": "warning"},
+                "policy": {"file": str(folder / "policy.yaml")},
                 "tenants": {"default": {"sources": {"shumei_audio": {"tokens": [token]}}}},
             }
         )

@@ -36,10 +36,10 @@ def main() -> None:
     parser.add_argument("--passed", type=float, default=0.9, help="share of passes, 0 to 1")
     options = parser.parse_args()
     chance = random.Random(1)
-    file = PolicyFile.model_validate({"rules": [_rule(number) for number in range(options.rules)]})
+    file = PolicyFile.model_validate({"rules": [rule(number) for number in range(options.rules)]})
     moderators = frozenset(f"u-{number}" for number in range(0, 1_000_000, 10))
     evaluator = Evaluator(Policy.of(file, {"moderators.txt": moderators}))
-    records = [_record(number, chance, options.passed) for number in range(options.records)]
+    records = [record(number, chance, options.passed) for number in range(options.records)]
     done, cpu = asyncio.run(_run(PolicyWorker(lambda: evaluator, Brakes(), clock=lambda: NOW), records))
     for name, value in (
         ("rules", f"{options.rules}"),
@@ -62,9 +62,9 @@ async def _run(worker: PolicyWorker, records: list[Record]) -> tuple[int, float]
     return messages, time.process_time() - start
 
 
-def _rule(number: int) -> dict[str, Any]:
+def rule(number: int) -> dict[str, Any]:
     """Five rules for everybody, the others for a category of one tenant or of a kind of room."""
-    rule: dict[str, Any] = {
+    made: dict[str, Any] = {
         "id": f"r-{number}",
         "then": [{"action": "mute", "duration": "10m", "max_age": "1m"}],
     }
@@ -78,15 +78,16 @@ def _rule(number: int) -> dict[str, Any]:
         match["category"] = _CATEGORIES[number % 16]
         match |= {"tenant": f"t-{number % 20}"} if number % 3 else {"room": f"kind-{number % 20}-*"}
     if number % 10 == 9:
-        rule["count"] = {"at_least": 3, "within": "10m"}
+        made["count"] = {"at_least": 3, "within": "10m"}
     if number % 10 == 7:
-        rule |= {"unless": [{"user": {"file": "moderators.txt"}}], "rollout": 50}
+        made |= {"unless": [{"user": {"file": "moderators.txt"}}], "rollout": 50}
     if number % 10 == 8:
         match["time"] = {"from": "22:00", "to": "06:00", "timezone": "Asia/Shanghai"}
-    return rule | {"match": match}
+    return made | {"match": match}
 
 
-def _record(number: int, chance: random.Random, passed: float) -> Record:
+def record(number: int, chance: random.Random, passed: float) -> Record:
+    """A verdict of a large installation; `passed` is the share of passes."""
     if chance.random() < passed:
         judged: dict[str, Any] = {"decision": "pass", "severity": "none", "category": "none"}
     else:

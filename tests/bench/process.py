@@ -37,12 +37,12 @@ class Process:
         found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text())
         return int(found[1]) / 1024 if found else 0.0
 
-    def metric(self, name: str) -> float:
-        """A sample of /metrics, summed over its labels."""
+    def metric(self, name: str, labels: str = "") -> float:
+        """A sample of /metrics, summed over those whose labels hold this text."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=5) as answer:
             text = answer.read().decode()
-        pattern = rf"^{re.escape(name)}(?:\{{[^}}]*\}})? (\S+)$"
-        return sum(float(value) for value in re.findall(pattern, text, re.M))
+        pattern = rf"^{re.escape(name)}(\{{[^}}]*\}})? (\S+)$"
+        return sum(float(value) for found, value in re.findall(pattern, text, re.M) if labels in found)
 
 
 @contextlib.contextmanager
