@@ -2,10 +2,10 @@
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from deploy.grafana import moderation, overview, pipeline, vendors
+from deploy.grafana import moderation, overview, pipeline, sessions, vendors
 from deploy.grafana.board import Board
 
-BOARDS = (overview.BOARD, vendors.BOARD, pipeline.BOARD, moderation.BOARD)
+BOARDS = (overview.BOARD, vendors.BOARD, sessions.BOARD, pipeline.BOARD, moderation.BOARD)
 
 
 def rendered(board: Board) -> str:

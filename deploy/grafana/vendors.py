@@ -62,33 +62,8 @@ BOARD = Board(
                         )
                     ],
                     alerts=["ModeratoTasksFailing"],
+                    leads_to="sessions",
                     empty="none",
-                ),
-                Panel(
-                    "Sessions",
-                    "Moderation sessions by state.",
-                    "short",
-                    [Query("sum by (state) (moderato_sessions{M})", "{{state}}")],
-                    stacked=True,
-                ),
-                Panel(
-                    "Rooms that nobody watches",
-                    "Sessions that are to be active and of which no task is known to run.",
-                    "short",
-                    [Query("sum by (source) (moderato_sessions_unwatched{M})", "{{source}}")],
-                    alerts=["ModeratoSessionsUnwatched"],
-                ),
-                Panel(
-                    "Sessions at fault",
-                    "Share of the sessions with whose vendor something went wrong last, by source and tenant.",
-                    "percentunit",
-                    [
-                        Query(
-                            "sum by (source, tenant) (moderato_sessions_at_fault{M})"
-                            " / on (source) group_left sum by (source) (moderato_sessions{M})",
-                            "{{source}} {{tenant}}",
-                        )
-                    ],
                 ),
                 Panel(
                     "All signals",

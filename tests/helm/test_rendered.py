@@ -8,6 +8,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+from deploy.grafana.boards import BOARDS
 from moderato import lifecycle
 from moderato.cli.roles import NAMES
 from moderato.settings import load
@@ -152,7 +153,7 @@ def test_alerts_and_dashboards_come_along_unchanged_but_for_the_runbooks() -> No
     )
     assert any("{{ $labels" in rule["annotations"]["summary"] for rule in alerts)
     boards = [each for each in rendered("full") if "grafana_dashboard" in each["metadata"]["labels"]]
-    assert len(boards) == 4
+    assert len(boards) == len(BOARDS)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
