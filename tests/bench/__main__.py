@@ -2,6 +2,8 @@
 
 R: HTTP callback -> acknowledged in Kafka with acks=all, one request at a time on each of 64 connections.
 N: raw -> verdict -> acknowledged -> committed, from a backlog.
+E2E: callback -> verdict in the hands of a consumer, at 10, 50 and 80 % of what a core can do that receiver and
+normalizer share; broker, load and consumer have the other one.
 P: verdict -> actions and strikes -> acknowledged -> committed, from a backlog: 100 rules, 90 % of the verdicts pass;
 the counting of the strikes goes on in the same process.
 
@@ -70,8 +72,12 @@ def main() -> None:
     os.sched_setaffinity(0, {LOAD_CORE})
     given = os.environ.get("KAFKA_BOOTSTRAP")
     figures: list[Figure] = []
+    jobs = (receive, normalize, judge, through(0.1), through(0.5), through(0.8))
     for _ in range(options.rounds):
-        for job in (receive, normalize, judge):
+        for job in jobs:
+            # What a core can do that receiver and normalizer share, by what was measured so far.
+            used = [figure.cpu for figure in medians(figures) if figure.job[0] in "RN"]
+            options.capacity = 100_000 / sum(used) * (2 if given else 1) if used else 0.0
             with tempfile.TemporaryDirectory(prefix="moderato-bench-") as folder:
                 # A broker for each: it keeps little, and what R leaves behind is no part of N's backlog.
                 embedded = EmbeddedBroker(_PARTITIONS)
@@ -119,6 +125,68 @@ def normalize(broker: str, bootstrap: str, folder: Path, options: argparse.Names
 def judge(broker: str, bootstrap: str, folder: Path, options: argparse.Namespace) -> Figure:
     """P."""
     return worked_off("P policy", "policy", [topics.VERDICTS], verdicts, broker, bootstrap, folder, options)
+
+
+def through(share: float) -> Callable[[str, str, Path, argparse.Namespace], Figure]:
+    """E2E, at a share of what a core that receiver and normalizer have in common can do."""
+
+    def measure(broker: str, bootstrap: str, folder: Path, options: argparse.Namespace) -> Figure:
+        token, port, *admins = secrets.token_urlsafe(24), *free_ports(3)
+        configs = [written(folder, bootstrap, token, port, admin) for admin in admins]
+        path = f"/v1/callbacks/shumei_audio/default/{token}"
+        with (
+            running("receiver", configs[0], admins[0]) as receiver,
+            running("normalizer", configs[1], admins[1]) as normalizer,
+        ):
+            before = receiver.cpu_seconds() + normalizer.cpu_seconds()
+            rate = share * options.capacity
+            latencies = uvloop.run(followed(bootstrap, port, path, rate, options.seconds))
+            cpu = receiver.cpu_seconds() + normalizer.cpu_seconds() - before
+            return Figure(
+                f"E2E at {share:.0%}",
+                broker,
+                len(latencies) / options.seconds,
+                cpu / len(latencies) * 100_000,
+                max(receiver.rss_mib(), normalizer.rss_mib()),
+                latencies[len(latencies) // 2] * 1000,
+                latencies[int(0.99 * len(latencies))] * 1000,
+            )
+
+    return measure
+
+
+async def followed(bootstrap: str, port: int, path: str, rate: float, seconds: float) -> list[float]:
+    """Seconds from when each callback was due to its verdict in the hands of a consumer, in order."""
+    run, made = secrets.token_hex(4), bodies()
+    consumer = AIOKafkaConsumer(
+        topics.VERDICTS, bootstrap_servers=bootstrap, auto_offset_reset="latest", fetch_max_wait_ms=50
+    )
+    await consumer.start()
+    await consumer.seek_to_end()
+    arrived: dict[int, float] = {}
+
+    def body(number: int) -> bytes:
+        one = made[number % len(made)]
+        task = one[len(b'{"requestId":"') : one.index(b'"', len(b'{"requestId":"'))]
+        return one.replace(task, f"{run}_{number}".encode(), 1)
+
+    async def read() -> None:
+        async for record in consumer:
+            id = dict(record.headers)["ce_id"].decode()
+            if id.startswith(run):
+                arrived.setdefault(int(id.partition(":")[0].rpartition("_")[2]), time.time())
+
+    reading = asyncio.create_task(read())
+    try:
+        due = await load.paced(port, path, body, rate=rate, connections=64, seconds=seconds)
+        for _ in range(600):
+            if len(arrived) == len(due):
+                break
+            await asyncio.sleep(0.05)
+    finally:
+        reading.cancel()
+        await consumer.stop()
+    return sorted(arrived[number] - at for number, at in enumerate(due))
 
 
 def worked_off(

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -63,13 +64,62 @@ class _Connection(asyncio.Protocol):
             self.closed.set_result(error)
 
 
+class _Idle(asyncio.Protocol):
+    """Sends a request when it is told to, and is idle again when that is answered with 200."""
+
+    def __init__(self, idle: "deque[_Idle]") -> None:
+        self._idle = idle
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._idle.append(self)
+
+    def send(self, request: bytes) -> None:
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if b"\r\n\r\n" in self._received:
+            assert self._received.startswith(b"HTTP/1.1 200 "), self._received
+            self._received = b""
+            self._idle.append(self)
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+async def paced(
+    port: int, path: str, body: Callable[[int], bytes], *, rate: float, connections: int, seconds: float
+) -> list[float]:
+    """Posts so many a second, whatever the answers take: when each was due, epoch seconds. One that found no idle
+    connection was sent later, which counts."""
+    loop = asyncio.get_running_loop()
+    idle: deque[_Idle] = deque()
+    made = [await loop.create_connection(lambda: _Idle(idle), "127.0.0.1", port) for _ in range(connections)]
+    due: list[float] = []
+    start = time.time()
+    while (now := time.time()) < start + seconds:
+        while len(due) < (now - start) * rate and idle:
+            idle.popleft().send(_request(path, body(len(due))))
+            due.append(start + len(due) / rate)
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.2)
+    for _, protocol in made:
+        protocol.close()
+    return due
+
+
+def _request(path: str, body: bytes) -> bytes:
+    head = (
+        "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    )
+    return (head % (path, len(body))).encode() + body
+
+
 async def post(port: int, path: str, bodies: Sequence[bytes], *, connections: int, seconds: float) -> Load:
     """Posts `bodies` in turn from `connections` connections for `seconds`."""
-    requests = [
-        b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-        % (path.encode(), len(body), body)
-        for body in bodies
-    ]
+    requests = [_request(path, body) for body in bodies]
     load = Load()
     loop = asyncio.get_running_loop()
     start = time.perf_counter()
