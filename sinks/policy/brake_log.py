@@ -10,13 +10,13 @@ from moderato import metrics, topics
 from moderato.bus.connection import Connection
 from moderato.bus.record import Record
 from moderato.bus.table import Table
-from moderato.errors import Fatal, Poison
+from moderato.errors import Poison, Unserved
 from sinks.policy.brake_records import read_brake, read_tally
 from sinks.policy.brakes import Brakes
 
 log = structlog.get_logger(__name__)
 
-_DEADLINE = 60.0  # seconds
+_DEADLINE = 300.0  # seconds for a day of tallies
 _SKEW = 300.0  # seconds by which the clocks of our machines may differ
 
 
@@ -39,7 +39,7 @@ class BrakeLog:
             try:
                 await asyncio.wait_for(table.caught_up(), _DEADLINE)
             except TimeoutError:
-                raise Fatal(f"{table.topics[0]} could not be read within {_DEADLINE:.0f} s") from None
+                raise Unserved(f"{table.topics[0]} could not be read within {_DEADLINE:.0f} s") from None
         metrics.BRAKES_PULLED.set(len(self._brakes.pulled))
 
     async def stop(self) -> None:
