@@ -33,7 +33,10 @@ WRONG_PASSWORD = (
 WRONG_AUTHORITY = (
     r"kafka\.tls\.ca_file \(.*stranger\.pem\): the certificate of 127\.0\.0\.1:\d+ is not to be trusted"
 )
-WRONG_LISTENER = r"kafka\.tls, kafka\.sasl: 127\.0\.0\.1:\d+ takes connections and drops ours: .* speak {spoken}, or something on the way resets them$"
+WRONG_LISTENER = (
+    r"kafka\.tls, kafka\.sasl: 127\.0\.0\.1:\d+ takes connections and drops ours: .* speak {spoken}, "
+    r"or something on the way resets them$"
+)
 
 
 def stage(connection: Connection) -> Stage:
